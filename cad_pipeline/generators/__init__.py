@@ -1,0 +1,1 @@
+"""Generators: whatever writes or changes a program. Import the one you need; none loads another's libraries."""

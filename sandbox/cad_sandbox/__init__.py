@@ -1,0 +1,1 @@
+"""Runs one untrusted CadQuery program in a locked-down process and says what it built."""

@@ -1,0 +1,37 @@
+"""What one program may use; every number carries its unit."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from cad_sandbox.execution import Export
+
+__all__ = ["Isolation", "Limits"]
+
+
+class Isolation(enum.StrEnum):
+    """How strong the walls must be; a level that can't be met refuses and says the cure."""
+
+    MAX = "max"
+    STRICT = "strict"
+    PROCESS = "process"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds for one program, over both stages; a breach is an `Outcome`, not an exception.
+
+    `deflection` is the chord error of the meshes relative to the solid's diagonal, `angle_rad` the largest turn between
+    neighbouring facets.
+    """
+
+    wall_s: float = 30.0
+    cpu_s: float = 25.0
+    memory_mb: int = 4096
+    file_mb: int = 256
+    brep_mb: int = 128
+    log_kb: int = 64
+    exports: frozenset[Export] = frozenset(Export)
+    deflection: float = 3e-4
+    angle_rad: float = 0.1
