@@ -1,0 +1,304 @@
+"""Write a feature program as CadQuery text: named dimensions on top, then one statement a feature.
+
+The text runs with plain CadQuery. All features share one datum point, so that sketches are centred where the part is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_pipeline.generators.geometric.features import (
+    Blend,
+    BlendKind,
+    Extrusion,
+    Feature,
+    FeatureProgram,
+    Hole,
+    Loft,
+    Mode,
+    Revolution,
+)
+from cad_pipeline.generators.geometric.frame import Frame
+from cad_pipeline.generators.geometric.numbers import nice, text
+from cad_pipeline.generators.geometric.parameters import Levels, ParameterBook, is_zero
+from cad_pipeline.generators.geometric.patterns import Grid, Polar, recognise
+from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Segment, Shape2D, Slot
+from cad_pipeline.generators.geometric.sketch_text import half, pair, sketch_calls
+from cad_pipeline.values import Parameter
+
+__all__ = ["Text", "emit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A program's source and the parameters on its top."""
+
+    source: str
+    parameters: tuple[Parameter, ...]
+
+
+def emit(program: FeatureProgram, title: str, tolerance: float) -> Text:
+    """Write `program`; `title` becomes its docstring, `tolerance` (mm) is used to recognise patterns."""
+    writer = _Writer(datum=_datum(program.features), tolerance=tolerance)
+    for group in _grouped(program.features):
+        writer.write(group)
+    lines = [f'"""{title}"""', "", "import cadquery as cq", ""]
+    block = writer.book.lines()
+    if block:
+        lines += ["# Dimensions", *block, ""]
+    lines += [*writer.planes.values(), "", *writer.statements, "", "result = part", ""]
+    return Text("\n".join(lines), tuple(writer.book.parameters))
+
+
+def _datum(features: Sequence[Feature]) -> NDArray[np.float64]:
+    """World point from which everything is measured: the middle of the base sketch, on its lower face."""
+    base = features[0]
+    if isinstance(base, Revolution):
+        return base.frame.origin
+    if isinstance(base, Hole):
+        return base.frame.origin
+    shape, low = (base.bottom, base.low) if isinstance(base, Loft) else (base.shape, base.low)
+    if isinstance(shape, Outline):
+        points = shape.polygon()
+        x, y = (points.min(axis=0) + points.max(axis=0)) / 2.0
+    else:
+        x, y = shape.centre
+    return base.frame.to_world(np.array([[x, y, low]]))[0]
+
+
+def _grouped(features: Sequence[Feature]) -> list[list[Feature]]:
+    """Put equal prisms of one run of additions or cuts together, so that they are one statement; the base stands alone."""
+    groups: list[list[Feature]] = []
+    run: list[list[Feature]] = []
+    for feature in features:
+        if run and run[0][0].mode is not feature.mode:
+            run = []
+        home = next((g for g in run if _alike(g[0], feature)), None)
+        if home is not None:
+            home.append(feature)
+            continue
+        groups.append([feature])
+        if len(groups) > 1:
+            run.append(groups[-1])
+    return groups
+
+
+def _alike(a: Feature, b: Feature) -> bool:
+    return (
+        isinstance(a, Extrusion)
+        and isinstance(b, Extrusion)
+        and a.frame.axes is b.frame.axes
+        and a.frame.origin is b.frame.origin
+        and (a.low, a.high, a.top, a.bottom) == (b.low, b.high, b.top, b.bottom)
+        and not isinstance(a.shape, Outline)
+        and not isinstance(b.shape, Outline)
+        and replace(a.shape, centre=(0.0, 0.0)) == replace(b.shape, centre=(0.0, 0.0))
+        and getattr(a.shape, "angle", 0.0) == 0.0
+        and getattr(a.shape, "corner", 0.0) == 0.0
+    )
+
+
+@dataclass
+class _Writer:
+    datum: NDArray[np.float64]
+    tolerance: float
+    book: ParameterBook = field(default_factory=ParameterBook)
+    planes: dict[str, str] = field(default_factory=dict)
+    statements: list[str] = field(default_factory=list)
+    levels: dict[tuple[float, ...], Levels] = field(default_factory=dict)
+
+    def write(self, group: list[Feature]) -> None:
+        """Write one statement for a group of equal features."""
+        feature = group[0]
+        if isinstance(feature, Extrusion):
+            solid = self._extrusion([f for f in group if isinstance(f, Extrusion)])
+        elif isinstance(feature, Revolution):
+            solid = self._revolution(feature)
+        elif isinstance(feature, Loft):
+            solid = self._loft(feature)
+        else:
+            self._hole(feature)
+            return
+        if not self.statements:
+            self.statements.append(f"part = {solid}")
+        else:
+            verb = "union" if feature.mode is Mode.ADD else "cut"
+            self.statements.append(f"part = part.{verb}({solid})")
+
+    # -- places ---------------------------------------------------------------------------------------------------
+
+    def _plane(self, axes: NDArray[np.float64]) -> str:
+        frame = Frame(self.datum, axes)
+        origin = ", ".join(text(nice(c, self.tolerance / 100)) for c in self.datum)
+        at_origin = all(is_zero(c) for c in self.datum)
+        if frame.plane_name is not None:
+            name = frame.plane_name.lower()
+            where = "" if at_origin else f", origin=({origin})"
+            line = f'{name} = cq.Workplane("{frame.plane_name}"{where})'
+        else:
+            x, n = (", ".join(text(nice(c, 1e-9)) for c in v) for v in (axes[0], axes[2]))
+            line = f"cq.Workplane(cq.Plane(origin=({origin}), xDir=({x}), normal=({n})))"
+            name = next((k for k, v in self.planes.items() if v.endswith(line)), f"plane_{'abcdefghijklmnop'[len(self.planes) % 16]}")
+            line = f"{name} = {line}"
+        self.planes.setdefault(name, line)
+        return name
+
+    def _levels(self, normal: NDArray[np.float64]) -> Levels:
+        key = tuple(np.round(normal, 6) + 0.0)
+        if key not in self.levels:
+            self.levels[key] = Levels(self.book)
+            self.levels[key].learn(0.0, "0.0")
+        return self.levels[key]
+
+    def _local(self, frame: Frame) -> tuple[float, float, float]:
+        """The datum in the feature's frame: what to take off its local coordinates."""
+        x, y, z = frame.to_local(self.datum[None])[0]
+        return float(x), float(y), float(z)
+
+    def _raised(self, plane: str, level: str) -> str:
+        return plane if level == "0.0" else f"{plane}.workplane(offset={level})"
+
+    # -- features -------------------------------------------------------------------------------------------------
+
+    def _extrusion(self, group: list[Extrusion]) -> str:
+        first = group[0]
+        role = _role(first, base=not self.statements)
+        dx, dy, dz = self._local(first.frame)
+        plane = self._plane(first.frame.axes)
+        shapes = [_shifted(f.shape, dx, dy) for f in group]
+        low, rise = self._levels(first.frame.axes[2]).span(role, *(_clean(v - dz) for v in (first.low, first.high)))
+        where = self._raised(plane, low)
+        if len(group) > 1:
+            points = [s.centre for s in shapes if not isinstance(s, Outline)]
+            sketch = self._points(points, role) + sketch_calls(replace(shapes[0], centre=(0.0, 0.0)), role, self.book)  # type: ignore[type-var, call-arg]
+        else:
+            sketch = sketch_calls(shapes[0], role, self.book)
+        solid = f"{where}{sketch}.extrude({rise})"
+        return solid + self._blends(first, role)
+
+    def _blends(self, feature: Extrusion, role: str) -> str:
+        calls = ""
+        axis = feature.frame.axes[2]
+        for blend, sign in ((feature.bottom, -1), (feature.top, 1)):
+            if blend is not None:
+                calls += f".faces({_face_selector(axis * sign)}).edges(){self._blend(blend, role)}"
+        return calls
+
+    def _blend(self, blend: Blend, role: str) -> str:
+        if blend.kind is BlendKind.FILLET:
+            return f".fillet({self.book.name(role, 'fillet_r', blend.size)})"
+        if is_zero(blend.size - blend.depth):
+            return f".chamfer({self.book.name(role, 'chamfer', blend.size)})"
+        return f".chamfer({text(blend.depth)}, {text(blend.size)})"
+
+    def _loft(self, feature: Loft) -> str:
+        role = _role(feature, base=not self.statements)
+        dx, dy, dz = self._local(feature.frame)
+        plane = self._plane(feature.frame.axes)
+        low, rise = self._levels(feature.frame.axes[2]).span(role, *(_clean(v - dz) for v in (feature.low, feature.high)))
+        bottom = sketch_calls(_shifted(feature.bottom, dx, dy), role, self.book)
+        top = sketch_calls(_shifted(feature.top, dx, dy), f"{role}_top", self.book)
+        return f"{self._raised(plane, low)}{bottom}.workplane(offset={rise}){top}.loft(ruled=True)"
+
+    def _revolution(self, feature: Revolution) -> str:
+        axes = feature.frame.axes
+        dx, dy, dz = self._local(feature.frame)
+        plane = self._plane(np.array([axes[0], axes[2], -axes[1]]))
+        profile = _moved(feature.profile, -dz)
+        x, y = -_clean(dx), -_clean(dy)
+        turned = "360, (0, 0, 0), (0, 1, 0)"
+        if not (is_zero(x) and is_zero(y)):
+            base = f"{plane}.transformed(offset=({text(x)}, 0, {text(-y)}))"
+            return f"{base}{sketch_calls(profile, 'profile', self.book)}.revolve({turned})"
+        return f"{plane}{sketch_calls(profile, 'profile', self.book)}.revolve({turned})"
+
+    def _hole(self, feature: Hole) -> None:
+        dx, dy, dz = self._local(feature.frame)
+        plane = self._plane(feature.frame.axes)
+        levels = self._levels(feature.frame.axes[2])
+        mouth = _clean(-dz)
+        level = levels.find(mouth)
+        if level is None:
+            level = self.book.name("hole", "z", mouth, comment="height of the mouth")
+            levels.learn(mouth, level)
+        points = [(_clean(x - dx), _clean(y - dy)) for x, y in feature.points]
+        where = f"part.copyWorkplane({self._raised(plane, level)}){self._points(points, 'hole')}"
+        diameter = self.book.name("hole", "d", feature.diameter)
+        depth = "" if feature.depth is None else f", depth={self.book.name('hole', 'depth', feature.depth)}"
+        if feature.counterbore is not None:
+            wide = self.book.name("cbore", "d", feature.counterbore[0])
+            deep = self.book.name("cbore", "depth", feature.counterbore[1])
+            call = f".cboreHole({diameter}, {wide}, {deep}{depth})"
+        elif feature.countersink is not None:
+            wide = self.book.name("csk", "d", feature.countersink[0])
+            call = f".cskHole({diameter}, {wide}, {text(feature.countersink[1])}{depth})"
+        else:
+            call = f".hole({diameter}{depth})"
+        self.statements.append(f"part = {where}{call}")
+
+    def _points(self, points: Sequence[tuple[float, float]], role: str) -> str:
+        if len(points) == 1:
+            x, y = points[0]
+            return "" if is_zero(x) and is_zero(y) else f".pushPoints([{pair(x, y)}])"
+        layout = recognise(points, 2 * self.tolerance)
+        if isinstance(layout, Polar):
+            diameter = self.book.name(role, "circle_d", layout.diameter, comment="diameter of the circle of centres")
+            count = self.book.name(role, "count", layout.count, unit="count")
+            centre = _centre(layout.centre)
+            return f"{centre}.polarArray({half(diameter)}, {text(layout.start)}, 360, {count})"
+        if isinstance(layout, Grid):
+            pitch = [
+                self.book.name(role, f"pitch_{axis}", p) if c > 1 else "1.0"
+                for axis, p, c in zip("xy", layout.pitch, layout.counts, strict=True)
+            ]
+            return f"{_centre(layout.centre)}.rarray({pitch[0]}, {pitch[1]}, {layout.counts[0]}, {layout.counts[1]})"
+        return f".pushPoints([{', '.join(pair(*p) for p in layout.points)}])"
+
+
+def _centre(centre: tuple[float, float]) -> str:
+    return "" if is_zero(centre[0]) and is_zero(centre[1]) else f".center{pair(*centre)}"
+
+
+def _role(feature: Feature, base: bool) -> str:
+    if base:
+        return "base"
+    shape = feature.shape if isinstance(feature, Extrusion) else None
+    if feature.mode is Mode.ADD:
+        return "boss" if isinstance(shape, Circle) else "step"
+    if isinstance(shape, Circle):
+        return "bore"
+    return "slot" if isinstance(shape, Slot) else "pocket"
+
+
+def _face_selector(axis: NDArray[np.float64]) -> str:
+    for name, direction in (("X", 0), ("Y", 1), ("Z", 2)):
+        if abs(abs(axis[direction]) - 1) < 1e-9:
+            return f'"{">" if axis[direction] > 0 else "<"}{name}"'
+    return f"cq.DirectionMinMaxSelector(cq.Vector({', '.join(text(nice(c, 1e-9)) for c in axis)}))"
+
+
+def _clean(value: float) -> float:
+    return nice(value, 1e-7 * max(1.0, abs(value)))
+
+
+def _shifted(shape: Shape2D, dx: float, dy: float) -> Shape2D:
+    """Express a sketch relative to the datum at (dx, dy)."""
+
+    def moved(p: tuple[float, float]) -> tuple[float, float]:
+        return _clean(p[0] - dx), _clean(p[1] - dy)
+
+    if isinstance(shape, Outline):
+        return Outline(tuple(Segment(moved(s.end), None if s.mid is None else moved(s.mid)) for s in shape.segments))
+    return replace(shape, centre=moved(shape.centre))
+
+
+def _moved(profile: Outline, dz: float) -> Outline:
+    def moved(p: tuple[float, float]) -> tuple[float, float]:
+        return p[0], _clean(p[1] + dz)
+
+    return Outline(tuple(Segment(moved(s.end), None if s.mid is None else moved(s.mid)) for s in profile.segments))
+

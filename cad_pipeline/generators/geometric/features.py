@@ -1,0 +1,131 @@
+"""The intermediate representation: what a program does, feature by feature, before it is text.
+
+A `FeatureProgram` is a tuple of features applied in order to nothing; every feature adds or cuts one solid. Each knows
+its frame, so a feature on any axis is written like any other. Lengths in mm.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from cad_pipeline.generators.geometric.frame import Frame
+from cad_pipeline.generators.geometric.shapes2d import Outline, Shape2D
+
+__all__ = ["Blend", "BlendKind", "Extrusion", "Feature", "FeatureProgram", "Hole", "Loft", "Mode", "Revolution"]
+
+
+class Mode(enum.Enum):
+    """Whether a feature's solid is joined to the part or taken from it."""
+
+    ADD = "add"
+    CUT = "cut"
+
+
+class BlendKind(enum.Enum):
+    """How the rim of a prism's end is broken."""
+
+    FILLET = "fillet"
+    CHAMFER = "chamfer"
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """A fillet of radius `size`, or a chamfer that takes `size` off the end face and `depth` off the wall."""
+
+    kind: BlendKind
+    size: float
+    depth: float = 0.0
+
+    @property
+    def height(self) -> float:
+        """How far along the wall the blend reaches."""
+        return self.size if self.kind is BlendKind.FILLET else self.depth
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extrusion:
+    """A sketch swept along the frame's z from `low` to `high`; its end rims may be blended, its walls drafted."""
+
+    frame: Frame
+    shape: Shape2D
+    low: float
+    high: float
+    mode: Mode = Mode.ADD
+    bottom: Blend | None = None
+    top: Blend | None = None
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it takes to write it."""
+        return self.shape.numbers + 2 + 2 * (self.bottom is not None) + 2 * (self.top is not None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Revolution:
+    """A profile of (radius, height) points turned about the frame's z axis."""
+
+    frame: Frame
+    profile: Outline
+    mode: Mode = Mode.ADD
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it takes to write it."""
+        return self.profile.numbers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loft:
+    """A ruled transition between two sketches at `low` and `high`."""
+
+    frame: Frame
+    bottom: Shape2D
+    top: Shape2D
+    low: float
+    high: float
+    mode: Mode = Mode.ADD
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it takes to write it."""
+        return self.bottom.numbers + self.top.numbers + 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hole:
+    """Equal drilled holes at `points` of the frame's plane z = 0, drilled towards −z; `depth` None means through all.
+
+    A counterbore or a countersink widens the mouth; `countersink_angle` is the full cone angle in degrees.
+    """
+
+    frame: Frame
+    points: tuple[tuple[float, float], ...]
+    diameter: float
+    depth: float | None
+    length: float
+    counterbore: tuple[float, float] | None = None
+    countersink: tuple[float, float] | None = None
+    mode: Mode = Mode.CUT
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it takes to write it."""
+        extra = 2 * (self.counterbore is not None) + 2 * (self.countersink is not None)
+        return 2 * len(self.points) + 1 + (self.depth is not None) + extra
+
+
+Feature = Extrusion | Revolution | Loft | Hole
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureProgram:
+    """Features in the order in which they are applied, and how the program came about, in a few words."""
+
+    features: tuple[Feature, ...]
+    route: str = ""
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it takes to write it."""
+        return sum(feature.numbers for feature in self.features)

@@ -1,0 +1,64 @@
+"""A right-handed frame in which a feature is simple: its own z is the direction of extrusion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Frame", "frame_along"]
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """An origin (3,) in mm and three orthonormal axes, the rows of `axes` (3, 3)."""
+
+    origin: Vector
+    axes: Vector
+
+    def to_local(self, points: Vector) -> Vector:
+        """Express world points (n, 3) in this frame."""
+        return np.asarray((points - self.origin) @ self.axes.T)
+
+    def to_world(self, points: Vector) -> Vector:
+        """Express local points (n, 3) in the world's frame."""
+        return np.asarray(points @ self.axes + self.origin)
+
+    def moved(self, local: Vector) -> Frame:
+        """Shift the origin by a vector given in this frame."""
+        return Frame(self.origin + np.asarray(local, dtype=np.float64) @ self.axes, self.axes)
+
+    @property
+    def plane_name(self) -> str | None:
+        """CadQuery's name of the plane with these axes (`XY`, `XZ`, …), or None if it has none."""
+        for name, x_dir, normal in _NAMED:
+            if np.allclose(self.axes[0], x_dir, atol=1e-9) and np.allclose(self.axes[2], normal, atol=1e-9):
+                return name
+        return None
+
+
+_NAMED = (
+    ("XY", (1, 0, 0), (0, 0, 1)),
+    ("YZ", (0, 1, 0), (1, 0, 0)),
+    ("XZ", (1, 0, 0), (0, -1, 0)),
+    ("ZX", (0, 0, 1), (0, 1, 0)),
+    ("YX", (0, 1, 0), (0, 0, -1)),
+    ("ZY", (0, 0, 1), (-1, 0, 0)),
+)
+
+
+def frame_along(normal: Vector, origin: Vector, x_hint: Vector | None = None) -> Frame:
+    """Make a frame whose z is `normal`; a world axis where it fits, else x along `x_hint` or the flattest world axis."""
+    normal = normal / np.linalg.norm(normal)
+    for name_x, name_n in ((x, n) for _, x, n in _NAMED):
+        if x_hint is None and np.allclose(normal, name_n, atol=1e-9):
+            x_dir = np.array(name_x, dtype=np.float64)
+            return Frame(origin, np.array([x_dir, np.cross(normal, x_dir), normal]))
+    if x_hint is None:
+        x_hint = np.eye(3)[int(np.argmin(np.abs(normal)))]
+    x_dir = x_hint - normal * float(x_hint @ normal)
+    x_dir = x_dir / np.linalg.norm(x_dir)
+    return Frame(origin, np.array([x_dir, np.cross(normal, x_dir), normal]))

@@ -1,0 +1,124 @@
+"""The block of named dimensions on top of a program, and levels that are written as sums of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cad_pipeline.generators.geometric.numbers import text
+from cad_pipeline.values import Parameter
+
+__all__ = ["Levels", "ParameterBook", "is_zero"]
+
+MOST_PARAMETERS = 18
+
+
+def is_zero(value: float) -> bool:
+    """Whether a length is nothing, at the precision with which programs are written."""
+    return abs(value) < 5e-8
+
+
+@dataclass
+class ParameterBook:
+    """Names values once; equal values of one role share a name. When the block is full, values are written out."""
+
+    most: int = MOST_PARAMETERS
+    _by_key: dict[tuple[str, str], str] = field(default_factory=dict)
+    parameters: list[Parameter] = field(default_factory=list)
+
+    def name(self, role: str, what: str, value: float, unit: str = "mm", comment: str = "") -> str:
+        """Return an expression for `value`: the name of a parameter `role_what`, or the number itself."""
+        written = text(value) if unit != "count" else str(int(value))
+        if (role, what + written) in self._by_key:
+            return self._by_key[role, what + written]
+        if len(self.parameters) >= self.most or is_zero(value):
+            return written
+        base = name = f"{role}_{what}"
+        taken = {p.name for p in self.parameters}
+        count = 2
+        while name in taken:
+            name = f"{base}_{count}"
+            count += 1
+        self._by_key[role, what + written] = name
+        self.parameters.append(Parameter(name=name, value=float(written), unit=unit, comment=comment))
+        return name
+
+    def lines(self) -> list[str]:
+        """Write the block of assignments, aligned, with units."""
+        if not self.parameters:
+            return []
+        width = max(len(p.name) for p in self.parameters)
+        numbers = [str(int(p.value)) if p.unit == "count" else text(p.value) for p in self.parameters]
+        digits = max(len(n) for n in numbers)
+        return [
+            f"{p.name:<{width}} = {n:<{digits}}  # {p.unit}{': ' + p.comment if p.comment else ''}".rstrip()
+            for p, n in zip(self.parameters, numbers, strict=True)
+        ]
+
+
+@dataclass
+class Levels:
+    """Expressions for heights along one axis, so that a changed height moves all that stands on it."""
+
+    book: ParameterBook
+    _known: list[tuple[float, str]] = field(default_factory=list)
+
+    def learn(self, value: float, expression: str) -> None:
+        """Take an expression for a height."""
+        self._known.append((value, expression))
+
+    def find(self, value: float) -> str | None:
+        """Expression of a known height."""
+        return next((e for v, e in self._known if abs(v - value) < 1e-6 * max(1.0, abs(v))), None)
+
+    def span(self, role: str, low: float, high: float) -> tuple[str, str]:
+        """Return expressions for `low` and for `high - low`, naming one new height or depth if needed."""
+        at_low, at_high = self.find(low), self.find(high)
+        if at_low is None and at_high is None:
+            at_low = self.book.name(role, "z", low, comment="height above the datum")
+            self.learn(low, at_low)
+        if at_low is not None and at_high is not None:
+            return at_low, difference(at_high, at_low)
+        if at_low is not None:
+            rise = self.book.name(role, "height", high - low)
+            self.learn(high, total(at_low, rise))
+            return at_low, rise
+        assert at_high is not None
+        depth = self.book.name(role, "depth", high - low)
+        at_low = difference(at_high, depth)
+        self.learn(low, at_low)
+        return at_low, depth
+
+
+def total(a: str, b: str) -> str:
+    """Write a sum, without zeros."""
+    if _is_zero_text(a):
+        return b
+    if _is_zero_text(b):
+        return a
+    return f"{a} - {b[1:]}" if b.startswith("-") and " " not in b else f"{a} + {b}"
+
+
+def difference(a: str, b: str) -> str:
+    """Write a difference; terms of sums that stand on both sides cancel."""
+    if _is_zero_text(b):
+        return a
+    left, right = a.split(" + "), b.split(" + ")
+    if " - " not in a + b:
+        for term in list(right):
+            if term in left:
+                left.remove(term)
+                right.remove(term)
+        if not right:
+            return " + ".join(left) if left else "0.0"
+        if not left:
+            return f"-({' + '.join(right)})" if len(right) > 1 else f"-{right[0]}"
+        a, b = " + ".join(left), " + ".join(right)
+        return f"{a} - {b}" if len(right) == 1 else f"{a} - ({b})"
+    return f"{a} - {b}" if " " not in b else f"{a} - ({b})"
+
+
+def _is_zero_text(expression: str) -> bool:
+    try:
+        return is_zero(float(expression))
+    except ValueError:
+        return False

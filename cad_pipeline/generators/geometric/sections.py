@@ -1,0 +1,117 @@
+"""Cross-sections of a part along one direction, and the heights at which they change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry import Polygon
+from shapely.geometry.base import BaseGeometry
+
+from cad_pipeline.generators.geometric.solids import Manifold
+
+__all__ = ["Slab", "levels", "loops_differ", "region", "rings_of", "slabs"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slab:
+    """The part between two heights: sections just above the floor, in the middle and just below the ceiling."""
+
+    low: float
+    high: float
+    floor: BaseGeometry
+    middle: BaseGeometry
+    ceiling: BaseGeometry
+    straight: bool
+
+    @property
+    def height(self) -> float:
+        """Thickness of the slab in mm."""
+        return self.high - self.low
+
+
+def region(solid: Manifold, z: float) -> BaseGeometry:
+    """Section of a solid (in its frame) at height `z`: a valid shapely polygon or multipolygon."""
+    rings = [np.asarray(ring) for ring in solid.slice(z).to_polygons()]
+    outers = [Polygon(r) for r in rings if len(r) >= 3 and _area(r) > 0]
+    holes = [Polygon(r) for r in rings if len(r) >= 3 and _area(r) < 0]
+    solid_area = shapely.union_all([shapely.make_valid(p) for p in outers])
+    if holes:
+        solid_area = solid_area.difference(shapely.union_all([shapely.make_valid(p) for p in holes]))
+    return solid_area
+
+
+def _area(ring: NDArray[np.float64]) -> float:
+    x, y = ring[:, 0], ring[:, 1]
+    return float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2.0)
+
+
+def levels(vertices: NDArray[np.float64], faces: NDArray[np.int64], size: float) -> list[float]:
+    """Heights of the flat faces that lie across z, with the part's ends; local vertices (n, 3).
+
+    Faces within `1e-4 · size` of each other are one level; slivers of less than `2e-6 · size²` are none.
+    """
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    normal = np.cross(b - a, c - a)
+    double_area = np.linalg.norm(normal, axis=1)
+    flat = np.abs(normal[:, 2]) > 0.99999 * np.maximum(double_area, 1e-300)
+    z = ((a + b + c) / 3.0)[flat, 2]
+    area = double_area[flat] / 2.0
+    order = np.argsort(z)
+    z, area = z[order], area[order]
+    found = [float(vertices[faces.ravel(), 2].min()), float(vertices[faces.ravel(), 2].max())]
+    if len(z):
+        cuts = np.nonzero(np.diff(z) > 1e-4 * size)[0] + 1
+        for group_z, group_area in zip(np.split(z, cuts), np.split(area, cuts), strict=True):
+            if group_area.sum() > 2e-6 * size * size:
+                found.append(float(np.average(group_z, weights=group_area)))
+    return merge_close(found, 1e-4 * size)
+
+
+def merge_close(values: list[float], tolerance: float) -> list[float]:
+    """Sort values and keep one of each run closer than `tolerance`, the ends always."""
+    values = sorted(values)
+    kept = [values[0]]
+    for value in values[1:]:
+        if value - kept[-1] > tolerance:
+            kept.append(value)
+    if len(kept) > 1:
+        kept[-1] = max(kept[-1], values[-1])
+    return kept
+
+
+def slabs(solid: Manifold, heights: list[float], size: float) -> list[Slab]:
+    """Cut a solid at `heights` into slabs and say which have vertical walls."""
+    result = []
+    for low, high in zip(heights, heights[1:], strict=False):
+        rise = high - low
+        floor, middle, ceiling = (region(solid, low + rise * t) for t in (0.004, 0.5, 0.996))
+        straight = not (loops_differ(floor, ceiling, 2e-4 * size) or loops_differ(floor, middle, 2e-4 * size))
+        result.append(Slab(low, high, floor, middle, ceiling, straight))
+    return result
+
+
+def loops_differ(a: BaseGeometry, b: BaseGeometry, tolerance: float) -> bool:
+    """Whether two sections differ by more than a mean distance of `tolerance` along their outlines."""
+    if a.is_empty and b.is_empty:
+        return False
+    if a.is_empty or b.is_empty:
+        return True
+    if abs(a.area - b.area) > tolerance * (a.length + b.length) / 2:
+        return True
+    return bool(a.symmetric_difference(b).area > tolerance * (a.length + b.length) / 2)
+
+
+def rings_of(section: BaseGeometry, smallest: float) -> list[tuple[Polygon, int]]:
+    """List closed loops as filled polygons with their sign: +1 for an outer, −1 for an inner; specks are left out."""
+    result: list[tuple[Polygon, int]] = []
+    parts = getattr(section, "geoms", [section])
+    for part in parts:
+        if not isinstance(part, Polygon) or part.is_empty:
+            continue
+        if Polygon(part.exterior).area > smallest:
+            result.append((Polygon(part.exterior), 1))
+            result += [(Polygon(hole), -1) for hole in part.interiors if Polygon(hole).area > smallest]
+    return result

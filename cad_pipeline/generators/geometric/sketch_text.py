@@ -1,0 +1,102 @@
+"""Write sketch curves as CadQuery calls on a workplane."""
+
+from __future__ import annotations
+
+import math
+
+from cad_pipeline.generators.geometric.numbers import nice, text
+from cad_pipeline.generators.geometric.parameters import ParameterBook, is_zero
+from cad_pipeline.generators.geometric.shapes2d import (
+    Circle,
+    Outline,
+    Rectangle,
+    RegularPolygon,
+    Shape2D,
+    Slot,
+    circle_through,
+)
+
+__all__ = ["half", "pair", "sketch_calls"]
+
+
+def pair(x: float, y: float) -> str:
+    """Write a point."""
+    return f"({text(x)}, {text(y)})"
+
+
+def half(expression: str) -> str:
+    """Write half of an expression, worked out where it is a number."""
+    try:
+        return text(float(expression) / 2)
+    except ValueError:
+        return f"{expression} / 2"
+
+
+def sketch_calls(shape: Shape2D, role: str, book: ParameterBook) -> str:
+    """Write the calls that draw `shape`, ready to be extruded; sizes become parameters of `role`."""
+    if isinstance(shape, Circle):
+        diameter = book.name(role, "d", 2 * shape.radius)
+        return f"{_at(shape.centre)}.circle({half(diameter)})"
+    if isinstance(shape, Rectangle):
+        return _rectangle(shape, role, book)
+    if isinstance(shape, Slot):
+        length, width = book.name(role, "length", shape.length), book.name(role, "width", shape.width)
+        angle = "" if is_zero(shape.angle) else f", {text(shape.angle)}"
+        return f"{_at(shape.centre)}.slot2D({length}, {width}{angle})"
+    if isinstance(shape, RegularPolygon):
+        diameter = book.name(role, "d", shape.diameter, comment="across corners")
+        return f"{_turned(shape.centre, shape.angle)}.polygon({shape.sides}, {diameter})"
+    return _outline(shape)
+
+
+def _at(centre: tuple[float, float]) -> str:
+    return "" if is_zero(centre[0]) and is_zero(centre[1]) else f".moveTo{pair(*centre)}"
+
+
+def _turned(centre: tuple[float, float], angle: float) -> str:
+    if is_zero(angle):
+        return _at(centre)
+    offset = "" if is_zero(centre[0]) and is_zero(centre[1]) else f", offset=({text(centre[0])}, {text(centre[1])}, 0)"
+    return f".transformed(rotate=(0, 0, {text(angle)}){offset})"
+
+
+def _rectangle(shape: Rectangle, role: str, book: ParameterBook) -> str:
+    length, width = book.name(role, "length", shape.size[0]), book.name(role, "width", shape.size[1])
+    if shape.corner <= 0:
+        return f"{_turned(shape.centre, shape.angle)}.rect({length}, {width})"
+    corner = book.name(role, "corner_r", shape.corner)
+    at_origin = is_zero(shape.centre[0]) and is_zero(shape.centre[1])
+    push = "" if at_origin else f".push([{pair(*shape.centre)}])"
+    reset = "" if at_origin else ".reset()"
+    angle = "" if is_zero(shape.angle) else f", {text(shape.angle)}"
+    return f".sketch(){push}.rect({length}, {width}{angle}){reset}.vertices().fillet({corner}).finalize()"
+
+
+def _outline(shape: Outline) -> str:
+    start = shape.segments[-1].end
+    if all(s.mid is None for s in shape.segments):
+        points = ", ".join(pair(*p) for p in (start, *(s.end for s in shape.segments[:-1])))
+        return f".polyline([{points}]).close()"
+    calls = [f".moveTo{pair(*start)}"]
+    here = start
+    for k, segment in enumerate(shape.segments):
+        last = k == len(shape.segments) - 1
+        if segment.mid is None:
+            calls.append(".close()" if last else f".lineTo{pair(*segment.end)}")
+        else:
+            calls.append(_arc(here, segment.mid, segment.end) + (".close()" if last else ""))
+        here = segment.end
+    return "".join(calls)
+
+
+def _arc(start: tuple[float, float], mid: tuple[float, float], end: tuple[float, float]) -> str:
+    """Write an arc by its radius where that is safe, else by its middle point."""
+    circle = circle_through(start, mid, end)
+    chord = math.dist(start, end)
+    if circle is not None:
+        radius = nice(circle[2], 1e-6 * circle[2])
+        sagitta = math.dist(mid, ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2))
+        if sagitta < 0.45 * chord and chord < 1.98 * radius:
+            left = (end[0] - start[0]) * (mid[1] - start[1]) - (end[1] - start[1]) * (mid[0] - start[0]) > 0
+            return f".radiusArc({pair(*end)}, {text(radius if left else -radius)})"
+    return f".threePointArc({pair(*mid)}, {pair(*end)})"
