@@ -12,6 +12,7 @@ from cad_pipeline.generators.geometric.directions import candidate_frames
 from cad_pipeline.generators.geometric.facets import facets_of
 from cad_pipeline.generators.geometric.features import Feature, FeatureProgram
 from cad_pipeline.generators.geometric.frame import Frame
+from cad_pipeline.generators.geometric.mending import Budget, mend
 from cad_pipeline.generators.geometric.prisms import explain_slabs
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import levels, slabs
@@ -56,7 +57,15 @@ def search(part: Part) -> list[Candidate]:
         if features:
             program = FeatureProgram(tuple(features), route)
             found.append(Candidate(program, iou(build(features), part.solid)))
-    return sorted(found, key=lambda c: -c.score)
+    found.sort(key=lambda c: -c.score)
+    frames = candidate_frames(part.vertices, part.faces, most=6)
+    mended = []
+    for candidate in found[:2]:
+        features = mend(candidate.program.features, part.solid, frames, part.scale, Budget(numbers=MOST_NUMBERS))
+        if len(features) > len(candidate.program.features):
+            program = FeatureProgram(tuple(features), candidate.program.route + " mended")
+            mended.append(Candidate(program, iou(build(features), part.solid)))
+    return sorted(found + mended, key=lambda c: -c.score)
 
 
 def _proposals(part: Part) -> Iterator[tuple[str, list[Feature]]]:
