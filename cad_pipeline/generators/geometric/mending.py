@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cad_pipeline.generators.geometric.features import Extrusion, Feature, Mode
+from cad_pipeline.generators.geometric.features import Feature, Mode
 from cad_pipeline.generators.geometric.frame import Frame
-from cad_pipeline.generators.geometric.prisms import explain_slabs
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import levels, slabs
-from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build, iou, to_frame
+from cad_pipeline.generators.geometric.slabwork import SlabWork
+from cad_pipeline.generators.geometric.solids import Manifold, build, to_frame
 
 __all__ = ["Budget", "mend"]
 
@@ -35,31 +35,55 @@ class Budget:
 def mend(features: Sequence[Feature], target: Manifold, frames: Sequence[Frame], scale: Scale, budget: Budget) -> list[Feature]:
     """Append features that explain the largest differences between `features` and `target`."""
     done = list(features)
-    part = build(done)
-    best = iou(part, target)
+    state = _State(build(done), target)
     numbers = sum(f.numbers for f in done)
     refused: set[tuple[int, ...]] = set()
     deadline = time.perf_counter() + budget.seconds
     for _ in range(budget.steps):
-        pieces = _pieces(part, target, refused, scale)
         gained = False
-        for key, piece, mode in pieces[:4]:
-            if time.perf_counter() > deadline or best > 0.99995:
+        for key, piece, mode in _pieces(state.part, target, refused, scale)[:4]:
+            if time.perf_counter() > deadline or state.iou > 0.99995:
                 return done
-            found = _explain(piece, mode, part, target, frames, scale, best, budget)
+            found = _explain(piece, mode, state, frames, scale, budget)
             if found is None or numbers + sum(f.numbers for f in found) > budget.numbers:
                 refused.add(key)
                 continue
-            for feature in found:
-                part = part + as_solid(feature) if feature.mode is Mode.ADD else part - as_solid(feature)
+            state = _State(build(found, state.part), target)
             done += found
-            best = iou(part, target)
             numbers += sum(f.numbers for f in found)
             gained = True
             break
         if not gained:
             return done
     return done
+
+
+class _State:
+    """A part with its volumes against the target, so that a small change is scored by small booleans."""
+
+    def __init__(self, part: Manifold, target: Manifold) -> None:
+        self.part = part
+        self.target = target
+        self.common = part ^ target
+        self.shared = self.common.volume()
+        self.part_volume = part.volume()
+        self.target_volume = target.volume()
+
+    @property
+    def iou(self) -> float:
+        """Intersection over union of part and target."""
+        return self.shared / (self.part_volume + self.target_volume - self.shared)
+
+    def gain(self, features: Sequence[Feature]) -> float:
+        """How much the IoU rises when `features`, all of one mode, are applied."""
+        tool = build([replace(f, mode=Mode.ADD) for f in features])
+        in_part, in_common = (tool ^ self.part).volume(), (tool ^ self.common).volume()
+        if features[0].mode is Mode.CUT:
+            part, shared = self.part_volume - in_part, self.shared - in_common
+        else:
+            part = self.part_volume + tool.volume() - in_part
+            shared = self.shared + (tool ^ self.target).volume() - in_common
+        return float(shared / (part + self.target_volume - shared) - self.iou)
 
 
 def _pieces(part: Manifold, target: Manifold, refused: set[tuple[int, ...]], scale: Scale) -> list[tuple[tuple[int, ...], Manifold, Mode]]:
@@ -80,14 +104,7 @@ def _pieces(part: Manifold, target: Manifold, refused: set[tuple[int, ...]], sca
 
 
 def _explain(
-    piece: Manifold,
-    mode: Mode,
-    part: Manifold,
-    target: Manifold,
-    frames: Sequence[Frame],
-    scale: Scale,
-    best: float,
-    budget: Budget,
+    piece: Manifold, mode: Mode, state: _State, frames: Sequence[Frame], scale: Scale, budget: Budget
 ) -> list[Feature] | None:
     mesh = piece.to_mesh64()
     vertices, faces = np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, dtype=np.int64)
@@ -97,24 +114,21 @@ def _explain(
         solid = to_frame(piece, frame)
         heights = levels(local, faces, scale.size)
         whole = [heights[0], heights[-1]]
-        for candidate_heights in (whole, heights) if 2 < len(heights) <= 6 else (whole,):
-            stack = slabs(solid, candidate_heights, scale.size)
+        for cuts in (whole, heights) if 2 < len(heights) <= 6 else (whole,):
+            work = SlabWork(slabs(solid, cuts, scale.size), frame, scale)
             for coarse in (1.0, 30.0):
-                features = _flipped(explain_slabs(stack, frame, scale, coarse), mode)
+                features = _flipped(work.features(coarse), mode)
                 if not features or len(features) > 4:
                     continue
-                changed = part
-                for feature in features:
-                    made = as_solid(feature)
-                    changed = changed + made if feature.mode is Mode.ADD else changed - made
-                gain = iou(changed, target) - best - budget.price * (sum(f.numbers for f in features) + 4)
+                numbers = sum(f.numbers for f in features) + 4
+                gain = state.gain(features) - budget.price * numbers
                 if gain > 0 and (choice is None or gain > choice[0]):
                     choice = (gain, features)
-                if sum(f.numbers for f in features) < 20:
+                if numbers < 24:
                     break
     return choice[1] if choice else None
 
 
 def _flipped(features: list[Feature], mode: Mode) -> list[Feature]:
     """Turn an explanation of a piece into a change of the part; inner loops are left alone, the boolean sees to them."""
-    return [replace(f, mode=mode) for f in features if isinstance(f, Extrusion) and f.mode is Mode.ADD]
+    return [replace(f, mode=mode) for f in features if f.mode is Mode.ADD]

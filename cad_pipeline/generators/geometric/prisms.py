@@ -1,52 +1,53 @@
-"""Explain a part as prisms along one direction: loops of its sections, followed from slab to slab.
+"""Follow the loops of a part's sections from slab to slab: a loop that keeps its shape is one prism.
 
-A loop that keeps its shape through several slabs is one prism; outer loops add, inner loops cut. In a slab the loops
-nest, so adding and cutting by depth of nesting rebuilds every section exactly, whatever the other slabs do.
+Outer loops add, inner loops cut. In a slab the loops nest, so adding and cutting by depth of nesting rebuilds every
+section exactly, whatever the other slabs do.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from shapely.geometry import Polygon
+from shapely.geometry.base import BaseGeometry
 
-from cad_pipeline.generators.geometric.features import Extrusion, Feature, Mode
-from cad_pipeline.generators.geometric.frame import Frame
-from cad_pipeline.generators.geometric.numbers import Lexicon
-from cad_pipeline.generators.geometric.rings import Fit, fit_ring
-from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import Slab, loops_differ, rings_of
 
-__all__ = ["Prism", "explain_slabs", "track"]
+__all__ = ["Prism", "chains", "track"]
 
 
 @dataclass(slots=True)
 class Prism:
-    """A loop that keeps its shape from `low` to `high`."""
+    """A loop from `low` to `high`: its section in the middle, and at both ends where the walls are not vertical."""
 
     ring: Polygon
     low: float
     high: float
     sign: int
     depth: int
+    straight: bool
+    floor: Polygon
+    ceiling: Polygon
 
 
 def track(stack: list[Slab], size: float) -> list[Prism]:
     """Follow loops through the slabs, upwards; a loop that reappears unchanged goes on."""
     finished: list[Prism] = []
     growing: list[Prism] = []
+    smallest = 1e-6 * size * size
     for slab in stack:
-        section = slab.middle
-        loops = _with_depth(rings_of(section, 1e-6 * size * size))
+        floors, ceilings = (rings_of(s, smallest) for s in (slab.floor, slab.ceiling))
         still: list[Prism] = []
-        for ring, sign, depth in loops:
+        for ring, sign, depth in _with_depth(rings_of(slab.middle, smallest)):
+            floor, ceiling = (ring, ring) if slab.straight else (_partner(ring, sign, s) for s in (floors, ceilings))
+            straight = not (loops_differ(floor, ring, 2e-4 * size) or loops_differ(ceiling, ring, 2e-4 * size))
             match = next(
                 (
                     p
                     for p in growing
-                    if p.sign == sign
+                    if straight
+                    and p.straight
+                    and p.sign == sign
                     and p.depth == depth
                     and abs(p.high - slab.low) < 1e-9 * size
                     and not loops_differ(p.ring, ring, 1.5e-4 * size)
@@ -58,10 +59,22 @@ def track(stack: list[Slab], size: float) -> list[Prism]:
                 match.high = slab.high
                 still.append(match)
             else:
-                still.append(Prism(ring, slab.low, slab.high, sign, depth))
+                still.append(Prism(ring, slab.low, slab.high, sign, depth, straight, floor, ceiling))
         finished += growing
         growing = still
     return finished + growing
+
+
+def _partner(ring: Polygon, sign: int, others: list[tuple[Polygon, int]]) -> Polygon:
+    """The loop of another section that this one becomes; itself where there is none."""
+    best, overlap = ring, 0.3
+    for other, other_sign in others:
+        if other_sign == sign and other.intersects(ring):
+            common = other.intersection(ring).area
+            share = common / (other.area + ring.area - common)
+            if share > overlap:
+                best, overlap = other, share
+    return best
 
 
 def _with_depth(loops: list[tuple[Polygon, int]]) -> list[tuple[Polygon, int, int]]:
@@ -78,53 +91,30 @@ def _with_depth(loops: list[tuple[Polygon, int]]) -> list[tuple[Polygon, int, in
     return result
 
 
-def explain_slabs(stack: list[Slab], frame: Frame, scale: Scale, coarse: float = 1.0) -> list[Feature]:
-    """Write a stack of slabs as extrusions in `frame`, by depth of nesting and then from the largest.
-
-    `coarse` multiplies the tolerances of curve fitting, for outlines that are too long to edit.
-    """
-    size = scale.size
-    prisms = track(stack, size)
-    fit = fitting([p.ring for p in prisms], scale, coarse)
-    z_values = Lexicon.from_samples([z for p in prisms for z in (p.low, p.high)], 2e-5 * size, scale.noise)
-    features: list[tuple[int, float, float, Feature]] = []
-    for prism in prisms:
-        shape = fit_ring(simplified(prism.ring, size, coarse), fit)
-        low, high = z_values.snap(prism.low), z_values.snap(prism.high)
-        if shape is None or high <= low:
-            continue
-        mode = Mode.ADD if prism.sign > 0 else Mode.CUT
-        volume = prism.ring.area * (prism.high - prism.low)
-        features.append((prism.depth, low, -volume, Extrusion(frame, shape, low, high, mode)))
-    features.sort(key=lambda f: f[:3])
-    return [feature for *_, feature in features]
-
-
-def fitting(rings: list[Polygon], scale: Scale, coarse: float = 1.0) -> Fit:
-    """Tolerances for curves, and coordinates on which all given loops agree."""
-    corners = [np.asarray(ring.exterior.coords)[:-1] for ring in rings]
-    points = np.vstack(corners) if corners else np.zeros((0, 2))
-    agree = 4e-5 * scale.size
-    return Fit(
-        line=max(4e-6 * scale.size, 2 * scale.noise) * coarse,
-        arc=6e-5 * scale.size * max(1.0, coarse / 4),
-        rounding=scale.noise,
-        x=_agreed(points[:, 0], agree, scale.noise),
-        y=_agreed(points[:, 1], agree, scale.noise),
-    )
+def chains(prisms: list[Prism], size: float) -> list[list[Prism]]:
+    """Link prisms that continue each other upwards with a changing section; each prism stands in exactly one chain."""
+    order = sorted(prisms, key=lambda p: (p.low, -p.ring.area))
+    made: list[list[Prism]] = []
+    for prism in order:
+        home = None
+        for chain in made:
+            last = chain[-1]
+            if (
+                last.sign == prism.sign
+                and last.depth == prism.depth
+                and abs(last.high - prism.low) < 1e-9 * size
+                and not (last.straight and prism.straight)
+                and _touch(last.ceiling, prism.floor, size)
+            ):
+                home = chain
+                break
+        if home is None:
+            made.append([prism])
+        else:
+            home.append(prism)
+    return made
 
 
-def _agreed(values: NDArray[np.float64], agree: float, noise: float) -> Lexicon:
-    """Take coordinates that occur at several vertices as known values; arcs' many single ones are left free."""
-    values = np.sort(values)
-    if not len(values):
-        return Lexicon(agree, noise)
-    groups = np.split(values, np.nonzero(np.diff(values) > agree)[0] + 1)
-    return Lexicon.from_samples([float(np.median(g)) for g in groups if len(g) >= 2], agree, noise)
-
-
-def simplified(ring: Polygon, size: float, coarse: float) -> NDArray[np.float64]:
-    """Vertices (n, 2) of a loop; thinned by Douglas-Peucker when coarser than the mesh is asked for."""
-    if coarse > 1.0:
-        ring = ring.simplify(1e-5 * size * coarse)
-    return np.asarray(ring.exterior.coords)[:-1, :2]
+def _touch(a: BaseGeometry, b: BaseGeometry, size: float) -> bool:
+    """Whether one section runs on into the other without a step, up to what lies between the probing heights."""
+    return not loops_differ(a, b, 2e-3 * size)

@@ -188,7 +188,9 @@ def _arc_end(ring: Points, length: Points, turn: Points, i: int, n: int, toleran
                 circle = (x, y, r)
     segments = j - i
     if segments >= 3:
-        return j
+        # a tessellated arc has even chords, only its ends may be cut short; a trapezoid's corners lie on a circle too
+        chords = length[i:j] if segments <= 5 else length[i + 1 : j - 1]
+        return j if chords.min() >= 0.4 * chords.max() else i + 1
     if segments == 2:
         a, b = length[i], length[i + 1]
         alike = abs(a - b) <= 0.02 * max(a, b)

@@ -13,10 +13,10 @@ from cad_pipeline.generators.geometric.facets import facets_of
 from cad_pipeline.generators.geometric.features import Feature, FeatureProgram
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.mending import Budget, mend
-from cad_pipeline.generators.geometric.prisms import explain_slabs
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import levels, slabs
-from cad_pipeline.generators.geometric.solids import Manifold, build, iou, to_frame
+from cad_pipeline.generators.geometric.slabwork import SlabWork
+from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build, iou, to_frame
 from cad_pipeline.generators.geometric.turned import axis_frame, explain_turned, turned_share
 
 __all__ = ["Candidate", "Part", "search"]
@@ -44,10 +44,10 @@ class Candidate:
 
     @property
     def score(self) -> float:
-        """IoU less the price of reading; programs over the limit of numbers pay ten times for what is over."""
+        """IoU less the price of reading; a program over the limit of numbers comes last."""
         numbers = self.program.numbers
         over = max(0, numbers - MOST_NUMBERS)
-        return self.iou - PRICE_PER_NUMBER * numbers - 10 * PRICE_PER_NUMBER * over
+        return self.iou - PRICE_PER_NUMBER * numbers - (0.5 if over else 0.0)
 
 
 def search(part: Part) -> list[Candidate]:
@@ -60,12 +60,22 @@ def search(part: Part) -> list[Candidate]:
     found.sort(key=lambda c: -c.score)
     frames = candidate_frames(part.vertices, part.faces, most=6)
     mended = []
-    for candidate in found[:2]:
+    for candidate in _varied(found, 3):
         features = mend(candidate.program.features, part.solid, frames, part.scale, Budget(numbers=MOST_NUMBERS))
         if len(features) > len(candidate.program.features):
             program = FeatureProgram(tuple(features), candidate.program.route + " mended")
             mended.append(Candidate(program, iou(build(features), part.solid)))
     return sorted(found + mended, key=lambda c: -c.score)
+
+
+def _varied(found: list[Candidate], most: int) -> list[Candidate]:
+    """The best candidates, no two of one kind of route and direction unless there is nothing else."""
+    chosen: list[Candidate] = []
+    for candidate in found:
+        kind = candidate.program.route.split()[0]
+        if sum(c.program.route.split()[0] == kind for c in chosen) < 1 + (len(chosen) >= 2):
+            chosen.append(candidate)
+    return [c for c in chosen if c.iou > 0.5][:most]
 
 
 def _proposals(part: Part) -> Iterator[tuple[str, list[Feature]]]:
@@ -81,14 +91,29 @@ def _proposals(part: Part) -> Iterator[tuple[str, list[Feature]]]:
 
 
 def _along(part: Part, frame: Frame, number: int) -> Iterator[tuple[str, list[Feature]]]:
+    """Explain the part along one direction: with plain slabs, and with slabs cut finer where walls are not vertical."""
     local = frame.to_local(part.vertices)
     solid = to_frame(part.solid, frame)
     heights = levels(local, part.faces, part.scale.size)
-    stack = slabs(solid, heights, part.scale.size)
-    coarse = 1.0
-    while coarse < 1000:
-        features = explain_slabs(stack, frame, part.scale, coarse)
-        yield f"slabs {number} coarse {coarse:g}", features
-        if sum(f.numbers for f in features) < MOST_NUMBERS:
-            return
-        coarse *= 4.0
+    plain = slabs(solid, heights, part.scale.size)
+    yield f"slabs {number}", _editable(SlabWork(plain, frame, part.scale))
+    if not all(slab.straight for slab in plain):
+        fine = slabs(solid, heights, part.scale.size, np.unique(local[:, 2]))
+        if len(fine) > len(plain):
+            yield f"fine slabs {number}", _editable(SlabWork(fine, frame, part.scale))
+
+
+def _editable(work: SlabWork) -> list[Feature]:
+    """Write slab work with as exact outlines as the limit of numbers allows, then drop what matters least."""
+    features: list[Feature] = []
+    for coarse in (1.0, 4.0, 16.0, 64.0):
+        features = work.features(coarse)
+        if sum(f.numbers for f in features) <= MOST_NUMBERS:
+            return features
+    worth = [abs(as_solid(f).volume()) / f.numbers for f in features]
+    total, kept = 0, set()
+    for k in sorted(range(len(features)), key=lambda k: -worth[k]):
+        if total + features[k].numbers <= MOST_NUMBERS:
+            total += features[k].numbers
+            kept.add(k)
+    return [f for k, f in enumerate(features) if k in kept]

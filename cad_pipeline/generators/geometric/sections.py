@@ -12,7 +12,9 @@ from shapely.geometry.base import BaseGeometry
 
 from cad_pipeline.generators.geometric.solids import Manifold
 
-__all__ = ["Slab", "levels", "loops_differ", "region", "rings_of", "slabs"]
+NEAR = 0.004
+
+__all__ = ["NEAR", "Slab", "levels", "loops_differ", "region", "rings_of", "slabs"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,15 +84,43 @@ def merge_close(values: list[float], tolerance: float) -> list[float]:
     return kept
 
 
-def slabs(solid: Manifold, heights: list[float], size: float) -> list[Slab]:
-    """Cut a solid at `heights` into slabs and say which have vertical walls."""
+def slabs(solid: Manifold, heights: list[float], size: float, knots: NDArray[np.float64] | None = None) -> list[Slab]:
+    """Cut a solid at `heights` into slabs and say which have vertical walls.
+
+    A slab whose walls are not vertical is cut again at the heights among `knots` that lie inside it, where the mesh has
+    vertices: between them the walls of a tessellation are ruled.
+    """
     result = []
     for low, high in zip(heights, heights[1:], strict=False):
-        rise = high - low
-        floor, middle, ceiling = (region(solid, low + rise * t) for t in (0.004, 0.5, 0.996))
-        straight = not (loops_differ(floor, ceiling, 2e-4 * size) or loops_differ(floor, middle, 2e-4 * size))
-        result.append(Slab(low, high, floor, middle, ceiling, straight))
+        slab = _slab(solid, low, high, size)
+        inside = _spread(knots, low, high, size) if knots is not None and not slab.straight else []
+        if inside:
+            edges = [low, *inside, high]
+            result += [_slab(solid, a, b, size) for a, b in zip(edges, edges[1:], strict=False)]
+        else:
+            result.append(slab)
     return result
+
+
+def _slab(solid: Manifold, low: float, high: float, size: float) -> Slab:
+    rise = high - low
+    floor, middle, ceiling = (region(solid, low + rise * t) for t in (NEAR, 0.5, 1 - NEAR))
+    straight = not (loops_differ(floor, ceiling, 2e-4 * size) or loops_differ(floor, middle, 2e-4 * size))
+    return Slab(low, high, floor, middle, ceiling, straight)
+
+
+def _spread(knots: NDArray[np.float64], low: float, high: float, size: float, most: int = 8) -> list[float]:
+    """Choose up to `most` heights strictly inside, spread evenly where there are more."""
+    margin = max(2e-4 * size, 0.02 * (high - low))
+    inside = knots[(knots > low + margin) & (knots < high - margin)]
+    if not len(inside):
+        return []
+    inside = np.array(merge_close(list(inside), max(2e-4 * size, (high - low) / 40)))
+    inside = inside[inside < high - margin]
+    if len(inside) > most:
+        wanted = np.linspace(low, high, most + 2)[1:-1]
+        inside = np.unique(inside[np.abs(inside[:, None] - wanted).argmin(axis=0)])
+    return [float(z) for z in inside]
 
 
 def loops_differ(a: BaseGeometry, b: BaseGeometry, tolerance: float) -> bool:

@@ -12,11 +12,11 @@ from cad_pipeline.generators.geometric.facets import Facets
 from cad_pipeline.generators.geometric.features import Feature, Mode, Revolution
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.numbers import nice
-from cad_pipeline.generators.geometric.prisms import fitting
 from cad_pipeline.generators.geometric.rings import fit_ring
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import region
 from cad_pipeline.generators.geometric.shapes2d import Outline, Segment, Shape2D
+from cad_pipeline.generators.geometric.slabwork import fitting
 from cad_pipeline.generators.geometric.solids import Manifold, to_frame
 
 __all__ = ["axis_frame", "explain_turned", "turned_share"]
