@@ -22,7 +22,9 @@ class GeometricGenerator:
     def propose(self, target: Target, history: Sequence[Attempt], /, *, samples: int = 1) -> Sequence[Program]:
         """Propose the search's next candidates for the target's mesh."""
         from cad_pipeline.generators.geometric.emit import emit
-        from cad_pipeline.generators.geometric.search import Part, search
+        from cad_pipeline.generators.geometric.features import FeatureProgram
+        from cad_pipeline.generators.geometric.holes import drilled
+        from cad_pipeline.generators.geometric.search import search
 
         mesh = target.mesh
         part = _part(mesh)
@@ -34,7 +36,8 @@ class GeometricGenerator:
         candidates = search(part)[done : done + samples]
         for sample, candidate in enumerate(candidates):
             title = f"{mesh.name}: {_size(mesh)} mm; about {candidate.iou:.3f} IoU with its mesh."
-            text = emit(candidate.program, title, part.scale.noise)
+            features = drilled(candidate.program.features, part.solid, part.scale)
+            text = emit(FeatureProgram(tuple(features)), title, part.scale.noise)
             origin = Origin(generator=self.name, round=round_, sample=sample, note=candidate.program.route)
             programs.append(Program(source=text.source, parameters=text.parameters, origin=origin))
         return programs

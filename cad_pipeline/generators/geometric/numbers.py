@@ -36,29 +36,35 @@ def text(value: float) -> str:
 class Lexicon:
     """Agreed values along one coordinate: what lies within `tolerance` of a known value becomes that value.
 
-    New values are rounded within `rounding`, the noise of the mesh, which is much finer.
+    Values are rounded within `rounding`, the noise of the mesh, which is much finer, when they are first used.
     """
 
     def __init__(self, tolerance: float, rounding: float, known: Iterable[float] = ()) -> None:
         self.tolerance = tolerance
         self.rounding = rounding
-        self._values: list[float] = sorted(set(known))
+        self._values: list[float] = sorted(known)
+        self._rounded: dict[float, float] = {}
 
     def snap(self, value: float) -> float:
-        """Return the known value near `value`, or take `value`, rounded, into the lexicon."""
+        """Return the known value near `value`, rounded; take `value` into the lexicon where there is none."""
         at = bisect.bisect_left(self._values, value)
         near = [v for v in self._values[max(0, at - 1) : at + 1] if abs(v - value) <= self.tolerance]
         if near:
-            return min(near, key=lambda v: abs(v - value))
-        rounded = nice(value, self.rounding)
-        bisect.insort(self._values, rounded)
-        return rounded
+            known = min(near, key=lambda v: abs(v - value))
+        else:
+            known = float(value)
+            bisect.insort(self._values, known)
+        if known not in self._rounded:
+            self._rounded[known] = nice(known, self.rounding)
+        return self._rounded[known]
 
     @staticmethod
-    def from_samples(samples: Iterable[float], tolerance: float, rounding: float) -> Lexicon:
-        """Cluster samples (gaps over `tolerance` separate clusters); each cluster's median, rounded, becomes known."""
+    def from_samples(samples: Iterable[float], tolerance: float, rounding: float, least: int = 1) -> Lexicon:
+        """Cluster samples (gaps over `tolerance` separate); medians of clusters of at least `least` become known."""
         values = np.sort(np.asarray(list(samples), dtype=np.float64))
         if not len(values):
             return Lexicon(tolerance, rounding)
-        groups = np.split(values, np.nonzero(np.diff(values) > tolerance)[0] + 1)
-        return Lexicon(tolerance, rounding, (nice(float(np.median(g)), rounding) for g in groups))
+        starts = np.r_[0, np.nonzero(np.diff(values) > tolerance)[0] + 1]
+        ends = np.r_[starts[1:], len(values)]
+        medians = values[(starts + ends - 1) // 2]
+        return Lexicon(tolerance, rounding, medians[ends - starts >= least].tolist())

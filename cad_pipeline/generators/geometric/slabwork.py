@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ class SlabWork:
         self.scale = scale
         self.prisms = track(stack, scale.size)
         self.chains = chains(self.prisms, scale.size)
+        self.fit = fitting([p.ring for p in self.prisms], scale)
         heights = [z for p in self.prisms for z in (p.low, p.high)]
         self.heights = Lexicon.from_samples(heights, 2e-5 * scale.size, scale.noise)
 
@@ -45,7 +47,7 @@ class SlabWork:
 
         `coarse` multiplies the tolerances of curve fitting, for outlines that are too long to edit.
         """
-        fit = fitting([p.ring for p in self.prisms], self.scale, coarse)
+        fit = replace(self.fit, line=self.fit.line * coarse, arc=self.fit.arc * max(1.0, coarse / 4))
         rows: list[tuple[int, float, float, Feature]] = []
         for chain in self.chains:
             for feature in self._chain(chain, fit, coarse):
@@ -219,27 +221,19 @@ def _deduplicated(points: list[tuple[float, float]], reach: float) -> NDArray[np
     return np.array(kept)
 
 
-def fitting(rings: list[Polygon], scale: Scale, coarse: float = 1.0) -> Fit:
+def fitting(rings: list[Polygon], scale: Scale) -> Fit:
     """Tolerances for curves, and coordinates on which all given loops agree."""
     corners = [np.asarray(ring.exterior.coords)[:-1, :2] for ring in rings]
     points = np.vstack(corners) if corners else np.zeros((0, 2))
     agree = 4e-5 * scale.size
     return Fit(
-        line=max(4e-6 * scale.size, 2 * scale.noise) * coarse,
-        arc=6e-5 * scale.size * max(1.0, coarse / 4),
+        line=max(4e-6 * scale.size, 2 * scale.noise),
+        arc=6e-5 * scale.size,
         rounding=scale.noise,
-        x=_agreed(points[:, 0], agree, scale.noise),
-        y=_agreed(points[:, 1], agree, scale.noise),
+        # coordinates that occur at several vertices are agreed; the many single ones of arcs are left free
+        x=Lexicon.from_samples(points[:, 0], agree, scale.noise, least=2),
+        y=Lexicon.from_samples(points[:, 1], agree, scale.noise, least=2),
     )
-
-
-def _agreed(values: NDArray[np.float64], agree: float, noise: float) -> Lexicon:
-    """Take coordinates that occur at several vertices as known values; arcs' many single ones are left free."""
-    values = np.sort(values)
-    if not len(values):
-        return Lexicon(agree, noise)
-    groups = np.split(values, np.nonzero(np.diff(values) > agree)[0] + 1)
-    return Lexicon.from_samples([float(np.median(g)) for g in groups if len(g) >= 2], agree, noise)
 
 
 def _thinned(ring: Polygon, scale: Scale, coarse: float) -> NDArray[np.float64]:

@@ -1,0 +1,171 @@
+"""Turn round cuts into drilled holes: through, blind, counterbored, countersunk; equal ones together.
+
+What a hole may pass is asked of the target itself: a beam along the axis that meets no material above the floor is a hole
+open at the top, one that meets none at all is a hole through everything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import manifold3d as m3
+import numpy as np
+
+from cad_pipeline.generators.geometric.features import Extrusion, Feature, Hole, Mode, Revolution
+from cad_pipeline.generators.geometric.frame import Frame, frame_along
+from cad_pipeline.generators.geometric.numbers import nice
+from cad_pipeline.generators.geometric.scale import Scale
+from cad_pipeline.generators.geometric.shapes2d import Circle
+from cad_pipeline.generators.geometric.solids import Manifold, to_frame
+
+__all__ = ["drilled"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bore:
+    """A round cut: where its axis meets the frame, its radius and its ends; a cone widens it where `mouth` is given."""
+
+    index: int
+    x: float
+    y: float
+    radius: float
+    low: float
+    high: float
+    mouth_radius: float | None = None
+    mouth_depth: float = 0.0
+
+
+def drilled(features: Sequence[Feature], target: Manifold, scale: Scale) -> list[Feature]:
+    """Replace round cuts by holes where the target shows that they can be drilled; the order of the rest is kept."""
+    rest: dict[int, Feature] = dict(enumerate(features))
+    holes: list[tuple[int, Hole]] = []
+    for frame, bores in _by_frame(features, scale):
+        beam_target = to_frame(target, frame)
+        for stack in _stacks(bores, scale):
+            hole = _hole(stack, frame, beam_target, scale)
+            if hole is not None:
+                for bore in stack:
+                    del rest[bore.index]
+                holes.append((stack[0].index, hole))
+    merged: list[Hole] = []
+    for _, hole in sorted(holes, key=lambda h: h[0]):
+        for k, other in enumerate(merged):
+            if _alike(hole, other, scale):
+                points = [p[:2] for p in other.frame.to_local(hole.frame.to_world(np.array([[*q, 0.0] for q in hole.points])))]
+                merged[k] = replace(other, points=(*other.points, *((float(x), float(y)) for x, y in points)))
+                break
+        else:
+            merged.append(hole)
+    return [*rest.values(), *merged]
+
+
+def _alike(a: Hole, b: Hole, scale: Scale) -> bool:
+    if not np.allclose(a.frame.axes, b.frame.axes, atol=1e-9):
+        return False
+    level = float(b.frame.to_local(a.frame.origin[None])[0][2])
+    same = (a.diameter, a.counterbore, a.countersink, a.depth) == (b.diameter, b.counterbore, b.countersink, b.depth)
+    return same and abs(level) < 2e-5 * scale.size
+
+
+def _by_frame(features: Sequence[Feature], scale: Scale) -> list[tuple[Frame, list[_Bore]]]:
+    groups: list[tuple[Frame, list[_Bore]]] = []
+    for index, feature in enumerate(features):
+        if feature.mode is not Mode.CUT or index == 0:
+            continue
+        bore = _bore(index, feature, scale)
+        if bore is None:
+            continue
+        for frame, bores in groups:
+            if np.allclose(frame.axes, feature.frame.axes, atol=1e-9):
+                moved = frame.to_local(feature.frame.to_world(np.array([[bore.x, bore.y, 0.0]])))[0]
+                shift = float(moved[2])
+                bores.append(
+                    replace(bore, x=float(moved[0]), y=float(moved[1]), low=bore.low + shift, high=bore.high + shift)
+                )
+                break
+        else:
+            groups.append((feature.frame, [bore]))
+    return groups
+
+
+def _bore(index: int, feature: Feature, scale: Scale) -> _Bore | None:
+    if isinstance(feature, Extrusion) and isinstance(feature.shape, Circle) and not (feature.bottom or feature.top):
+        return _Bore(index, *feature.shape.centre, feature.shape.radius, feature.low, feature.high)
+    if isinstance(feature, Revolution) and all(s.mid is None for s in feature.profile.segments):
+        points = sorted((s.end for s in feature.profile.segments), key=lambda p: (p[1], p[0]))
+        outer = [p for p in points if p[0] > 1e-6 * scale.size]
+        if len(points) == 5 and len(outer) == 3 and abs(outer[0][0] - outer[1][0]) < 1e-4 * scale.size:
+            (r, low), (_, neck), (wide, high) = outer
+            if wide > r and high > neck > low:
+                return _Bore(index, 0.0, 0.0, r, low, high, wide, high - neck)
+    return None
+
+
+def _stacks(bores: list[_Bore], scale: Scale) -> list[list[_Bore]]:
+    """Put coaxial bores that continue each other together, upwards."""
+    stacks: list[list[_Bore]] = []
+    for bore in sorted(bores, key=lambda b: (b.low, b.index)):
+        for stack in stacks:
+            top = stack[-1]
+            if math.hypot(top.x - bore.x, top.y - bore.y) < 1e-4 * scale.size and abs(top.high - bore.low) < 2e-5 * scale.size:
+                stack.append(bore)
+                break
+        else:
+            stacks.append([bore])
+    return stacks
+
+
+def _hole(stack: list[_Bore], frame: Frame, target: Manifold, scale: Scale) -> Hole | None:
+    if len(stack) > 2:
+        return None
+    low, high = stack[0].low, stack[-1].high
+    narrow = min(stack, key=lambda b: b.radius)
+    open_up = _empty(target, narrow, low, math.inf, scale)
+    open_down = _empty(target, narrow, -math.inf, high, scale)
+    if not (open_up or open_down):
+        return None
+    if len(stack) == 2 and stack[0].radius > stack[1].radius or (len(stack) == 1 and not open_up):
+        if not open_down or any(b.mouth_radius for b in stack):
+            return None
+        return _downwards(stack, frame, open_up, scale)
+    if not open_up:
+        return None
+    depth = None if open_down else nice(high - low, scale.noise)
+    at = frame.moved(np.array([0.0, 0.0, high]))
+    hole = Hole(at, ((narrow.x, narrow.y),), 2 * narrow.radius, depth, high - low)
+    if len(stack) == 2:
+        wide = stack[1]
+        if wide.mouth_radius or narrow.mouth_radius:
+            return None
+        return replace(hole, counterbore=(2 * wide.radius, nice(wide.high - wide.low, scale.noise)))
+    if narrow.mouth_radius is not None:
+        angle = 2 * math.degrees(math.atan2(narrow.mouth_radius - narrow.radius, narrow.mouth_depth))
+        return replace(hole, countersink=(2 * narrow.mouth_radius, nice(angle, 0.2)))
+    return hole
+
+
+def _downwards(stack: list[_Bore], frame: Frame, through: bool, scale: Scale) -> Hole:
+    """The same hole drilled from below: in a frame whose z is turned over."""
+    over = frame_along(-frame.axes[2], frame.origin, None if frame.plane_name else frame.axes[0])
+    low, high = stack[0].low, stack[-1].high
+    narrow = min(stack, key=lambda b: b.radius)
+    x, y, _ = over.to_local(frame.to_world(np.array([[narrow.x, narrow.y, 0.0]])))[0]
+    depth = None if through else nice(high - low, scale.noise)
+    hole = Hole(over.moved(np.array([0.0, 0.0, -low])), ((float(x), float(y)),), 2 * narrow.radius, depth, high - low)
+    if len(stack) == 2:
+        return replace(hole, counterbore=(2 * stack[0].radius, nice(stack[0].high - stack[0].low, scale.noise)))
+    return hole
+
+
+def _empty(target: Manifold, bore: _Bore, low: float, high: float, scale: Scale) -> bool:
+    """Whether a beam a little thinner than the bore meets no material between two heights."""
+    margin = 1e-3 * scale.size
+    box = target.bounding_box()
+    bottom, top = max(low + margin, box[2] - margin), min(high - margin, box[5] + margin)
+    if top <= bottom:
+        return True
+    beam = m3.Manifold.cylinder(top - bottom, 0.9 * bore.radius, 0.9 * bore.radius, 32)
+    met = (beam.translate((bore.x, bore.y, bottom)) ^ target).volume()
+    return bool(met < 1e-3 * math.pi * bore.radius**2 * (top - bottom))
