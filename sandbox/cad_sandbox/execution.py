@@ -16,7 +16,7 @@ __all__ = ["Box", "Execution", "Export", "Outcome", "Sandbox", "SandboxUnavailab
 
 
 class SandboxUnavailable(RuntimeError):
-    """The isolation that was asked for can't be had on this machine, or the server is broken; the message holds the cure."""
+    """The isolation that was asked for can't be had here, or the server is broken; the message holds the cure."""
 
 
 class Outcome(enum.StrEnum):
@@ -36,7 +36,7 @@ class Outcome(enum.StrEnum):
 
 
 class Export(enum.StrEnum):
-    """What is written for a program that built: exact B-rep, neutral CAD file, display mesh, mesh of the STEP read back."""
+    """What is written for a program that built: exact B-rep, neutral CAD file, display mesh, mesh of the STEP file."""
 
     BREP = "brep"
     STEP = "step"
@@ -61,7 +61,7 @@ class Box:
 class Execution:
     """What became of one program.
 
-    `message` is one line in words; for `RAISED` it names the exception type, its text and `line` the program's own line.
+    `message` is one line in words; for `RAISED` it has the exception's type and text, and `line` the program's line.
     `rule` says which convention gave the result (`show_object`, `result`, `r`, …). Volume, area, box and face kinds
     were measured by the validating process, never by the program. `mesh` is an `.npz` with `vertices` (n, 3) float64 in
     mm and `faces` (m, 3) int64, tessellated from the STEP file *read back*, with vertices shared along edges.

@@ -7,12 +7,13 @@ its frame, so a feature on any axis is written like any other. Lengths in mm.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.shapes2d import Outline, Shape2D
 
-__all__ = ["Blend", "BlendKind", "Extrusion", "Feature", "FeatureProgram", "Hole", "Loft", "Mode", "Revolution"]
+__all__ = ["Blend", "BlendKind", "Extrusion", "Feature", "FeatureProgram", "Hole", "Loft", "Mode", "Revolution", "count_numbers"]
 
 
 class Mode(enum.Enum):
@@ -127,5 +128,23 @@ class FeatureProgram:
 
     @property
     def numbers(self) -> int:
-        """How many numbers it takes to write it."""
-        return sum(feature.numbers for feature in self.features)
+        """About how many numbers it takes to write it."""
+        return count_numbers(self.features)
+
+
+def count_numbers(features: Sequence[Feature]) -> int:
+    """About how many numbers a program of `features` holds: equal features cost their place, shared heights are free."""
+    total = 0
+    seen: set[object] = set()
+    for feature in features:
+        if isinstance(feature, Extrusion):
+            shape = feature.shape if isinstance(feature.shape, Outline) else replace(feature.shape, centre=(0.0, 0.0))
+            key = (feature.mode, shape, round(feature.low, 6), round(feature.high, 6))
+            total += 2 if key in seen else feature.numbers - 2
+            for height in (feature.low, feature.high):
+                total += ("height", round(height, 6)) not in seen
+                seen.add(("height", round(height, 6)))
+            seen.add(key)
+        else:
+            total += feature.numbers
+    return total

@@ -10,9 +10,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import manifold3d as m3
 import numpy as np
 
-from cad_pipeline.generators.geometric.features import Feature, Mode
+from cad_pipeline.generators.geometric.features import Feature, Mode, count_numbers
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import levels, slabs
@@ -36,25 +37,30 @@ class Budget:
     seconds: float = 60.0
 
 
-def mend(features: Sequence[Feature], target: Manifold, frames: Sequence[Frame], scale: Scale, budget: Budget) -> list[Feature]:
-    """Append features that explain the largest differences between `features` and `target`."""
+def mend(
+    features: Sequence[Feature],
+    part: Manifold,
+    target: Manifold,
+    frames: Sequence[Frame],
+    scale: Scale,
+    budget: Budget,
+) -> list[Feature]:
+    """Append features that explain the largest differences between `part`, built from `features`, and `target`."""
     done = list(features)
-    state = _State(build(done), target)
-    numbers = sum(f.numbers for f in done)
+    state = _State(part, target, 1e-4 * target.volume())
     refused: set[tuple[int, ...]] = set()
     deadline = time.perf_counter() + budget.seconds
     for _ in range(budget.steps):
         gained = False
-        for key, piece, mode in _pieces(state.part, target, refused, scale)[: budget.pieces]:
+        for key, piece, mode in state.largest(refused, scale)[: budget.pieces]:
             if time.perf_counter() > deadline or state.iou > 0.99995:
                 return done
             found = _explain(piece, mode, state, frames, scale, budget)
-            if found is None or numbers + sum(f.numbers for f in found) > budget.numbers:
+            if found is None or count_numbers([*done, *found]) > budget.numbers:
                 refused.add(key)
                 continue
-            state = _State(build(found, state.part), target)
+            state.apply(found)
             done += found
-            numbers += sum(f.numbers for f in found)
             gained = True
             break
         if not gained:
@@ -63,48 +69,88 @@ def mend(features: Sequence[Feature], target: Manifold, frames: Sequence[Frame],
 
 
 class _State:
-    """A part with its volumes against the target, so that a small change is scored by small booleans."""
+    """A part against its target as three sets of solids: what both have, what is extra and what is missing.
 
-    def __init__(self, part: Manifold, target: Manifold) -> None:
-        self.part = part
-        self.target = target
-        self.common = part ^ target
-        self.shared = self.common.volume()
-        self.part_volume = part.volume()
+    A change touches only the pieces near it, so that a step costs small booleans instead of three large ones.
+    """
+
+    def __init__(self, part: Manifold, target: Manifold, smallest: float) -> None:
+        self.smallest = smallest
         self.target_volume = target.volume()
+        self.part_volume = part.volume()
+        self.common, missing = target.split(part)
+        self.shared = self.common.volume()
+        self.missing = self._kept(missing)
+        self.extra = self._kept(part - target)
+
+    def _kept(self, solid: Manifold) -> list[Manifold]:
+        return [piece for piece in solid.decompose() if piece.volume() >= self.smallest]
 
     @property
     def iou(self) -> float:
         """Intersection over union of part and target."""
-        return self.shared / (self.part_volume + self.target_volume - self.shared)
+        return float(self.shared / (self.part_volume + self.target_volume - self.shared))
+
+    def largest(self, refused: set[tuple[int, ...]], scale: Scale) -> list[tuple[tuple[int, ...], Manifold, Mode]]:
+        """Connected pieces of the difference, largest first, without what was refused before."""
+        found = []
+        for pieces, mode in ((self.extra, Mode.CUT), (self.missing, Mode.ADD)):
+            for piece in pieces:
+                box = np.array(piece.bounding_box())
+                key = (*np.round(box / (1e-3 * scale.size)).astype(int).tolist(), int(mode is Mode.ADD))
+                if key not in refused:
+                    found.append((piece.volume(), key, piece, mode))
+        found.sort(key=lambda f: -f[0])
+        return [f[1:] for f in found]
 
     def gain(self, features: Sequence[Feature]) -> float:
         """How much the IoU rises when `features`, all of one mode, are applied."""
-        tool = build([replace(f, mode=Mode.ADD) for f in features])
-        in_part, in_common = (tool ^ self.part).volume(), (tool ^ self.common).volume()
-        if features[0].mode is Mode.CUT:
-            part, shared = self.part_volume - in_part, self.shared - in_common
-        else:
-            part = self.part_volume + tool.volume() - in_part
-            shared = self.shared + (tool ^ self.target).volume() - in_common
+        part, shared = self._changed(_tool(features), features[0].mode)
         return float(shared / (part + self.target_volume - shared) - self.iou)
 
+    def _changed(self, tool: Manifold, mode: Mode) -> tuple[float, float]:
+        if mode is Mode.CUT:
+            lost = (tool ^ self.common).volume()
+            return self.part_volume - lost - _met(tool, self.extra), self.shared - lost
+        won = _met(tool, self.missing)
+        # what lies in the tool and in neither the part nor the missing pieces is new extra material
+        outside = tool.volume() - won - (tool ^ self.common).volume() - _met(tool, self.extra)
+        return self.part_volume + won + max(outside, 0.0), self.shared + won
 
-def _pieces(part: Manifold, target: Manifold, refused: set[tuple[int, ...]], scale: Scale) -> list[tuple[tuple[int, ...], Manifold, Mode]]:
-    """Connected pieces of the difference, largest first, without slivers and what was refused before."""
-    smallest = 1e-4 * target.volume()
-    found = []
-    for difference, mode in ((part - target, Mode.CUT), (target - part, Mode.ADD)):
-        for piece in difference.decompose():
-            volume = piece.volume()
-            if volume < smallest:
-                continue
-            box = np.array(piece.bounding_box())
-            key = tuple(np.round(box / (1e-3 * scale.size)).astype(int)) + (int(mode is Mode.ADD),)
-            if key not in refused:
-                found.append((volume, key, piece, mode))
-    found.sort(key=lambda f: -f[0])
-    return [f[1:] for f in found]
+    def apply(self, features: Sequence[Feature]) -> None:
+        """Apply `features`, all of one mode."""
+        tool, mode = _tool(features), features[0].mode
+        self.part_volume, self.shared = self._changed(tool, mode)
+        if mode is Mode.CUT:
+            self.missing += self._kept(tool ^ self.common)
+            self.common = self.common - tool
+            self.extra = [p for piece in self.extra for p in self._less(piece, tool)]
+        else:
+            new = tool - self.common
+            for piece in (*self.missing, *self.extra):
+                if _near(piece, tool):
+                    new = new - piece
+            self.common = m3.Manifold.batch_boolean(
+                [self.common, *(tool ^ piece for piece in self.missing if _near(piece, tool))], m3.OpType.Add
+            )
+            self.missing = [p for piece in self.missing for p in self._less(piece, tool)]
+            self.extra += self._kept(new)
+
+    def _less(self, piece: Manifold, tool: Manifold) -> list[Manifold]:
+        return self._kept(piece - tool) if _near(piece, tool) else [piece]
+
+
+def _tool(features: Sequence[Feature]) -> Manifold:
+    return build([replace(f, mode=Mode.ADD) for f in features])
+
+
+def _near(a: Manifold, b: Manifold) -> bool:
+    p, q = a.bounding_box(), b.bounding_box()
+    return all(p[k] <= q[k + 3] and q[k] <= p[k + 3] for k in range(3))
+
+
+def _met(tool: Manifold, pieces: list[Manifold]) -> float:
+    return float(sum((tool ^ piece).volume() for piece in pieces if _near(piece, tool)))
 
 
 def _explain(

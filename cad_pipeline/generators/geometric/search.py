@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from cad_pipeline.generators.geometric.directions import candidate_frames
 from cad_pipeline.generators.geometric.facets import facets_of
-from cad_pipeline.generators.geometric.features import Feature, FeatureProgram
+from cad_pipeline.generators.geometric.features import Feature, FeatureProgram, count_numbers
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.mending import Budget, mend
 from cad_pipeline.generators.geometric.scale import Scale
@@ -22,7 +21,8 @@ from cad_pipeline.generators.geometric.turned import axis_frame, explain_turned,
 __all__ = ["Candidate", "Part", "search"]
 
 PRICE_PER_NUMBER = 2e-5
-MOST_NUMBERS = 360
+MOST_NUMBERS = 370
+GOOD_ENOUGH = 0.9985
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,83 +37,118 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A feature program with its IoU in manifold arithmetic."""
+    """A feature program with what it builds and its IoU, in manifold arithmetic."""
 
     program: FeatureProgram
+    solid: Manifold
     iou: float
 
     @property
     def score(self) -> float:
         """IoU less the price of reading; a program over the limit of numbers comes last."""
         numbers = self.program.numbers
-        over = max(0, numbers - MOST_NUMBERS)
-        return self.iou - PRICE_PER_NUMBER * numbers - (0.5 if over else 0.0)
+        return self.iou - PRICE_PER_NUMBER * numbers - (0.5 if numbers > MOST_NUMBERS else 0.0)
 
 
 def search(part: Part) -> list[Candidate]:
-    """Return candidate programs, best score first, at most one a route."""
-    found: list[Candidate] = []
-    for route, features in _proposals(part):
-        if features:
-            program = FeatureProgram(tuple(features), route)
-            found.append(Candidate(program, iou(build(features), part.solid)))
-    found.sort(key=lambda c: -c.score)
-    frames = candidate_frames(part.vertices, part.faces, most=6)
-    mended = []
-    for candidate in _varied(found, 3):
-        features = mend(candidate.program.features, part.solid, frames, part.scale, Budget(numbers=MOST_NUMBERS))
-        if len(features) > len(candidate.program.features):
-            program = FeatureProgram(tuple(features), candidate.program.route + " mended")
-            mended.append(Candidate(program, iou(build(features), part.solid)))
-    return sorted(found + mended, key=lambda c: -c.score)
+    """Return candidate programs, best score first.
+
+    Every direction is tried with plain slabs; the two best are cut finer where walls are not vertical, and coarser, as a
+    base for mending; likely axes are tried as turned bodies; the best of each kind are mended.
+    """
+    frames = candidate_frames(part.vertices, part.faces)
+    plain = [_Direction(part, frame, number) for number, frame in enumerate(frames)]
+    found = [c for d in plain if (c := _scored(part, f"slabs {d.number}", d.plain()))]
+    if not any(c.score > GOOD_ENOUGH for c in found):
+        found += _turned(part, frames)
+        ranked = sorted(plain, key=lambda d: -max((c.score for c in found if c.program.route == f"slabs {d.number}"), default=0.0))
+        found += [c for d in ranked[:2] if (c := _scored(part, f"fine slabs {d.number}", d.fine()))]
+        found += [c for d in ranked[:2] if (c := _scored(part, f"few slabs {d.number}", d.few()))]
+        found.sort(key=lambda c: -c.score)
+        for candidate in _varied(found, 3):
+            features = mend(
+                candidate.program.features, candidate.solid, part.solid, frames, part.scale, Budget(numbers=MOST_NUMBERS)
+            )
+            if len(features) > len(candidate.program.features):
+                found += [c for c in [_scored(part, f"{candidate.program.route} mended", features)] if c]
+    return sorted(found, key=lambda c: -c.score)
+
+
+def _scored(part: Part, route: str, features: list[Feature]) -> Candidate | None:
+    if not features:
+        return None
+    solid = build(features)
+    return Candidate(FeatureProgram(tuple(features), route), solid, iou(solid, part.solid))
 
 
 def _varied(found: list[Candidate], most: int) -> list[Candidate]:
-    """The best candidates, no two of one kind of route and direction unless there is nothing else."""
-    chosen: list[Candidate] = []
+    """The best candidates, one of each kind of route."""
+    chosen: dict[str, Candidate] = {}
     for candidate in found:
-        kind = candidate.program.route.split()[0]
-        if sum(c.program.route.split()[0] == kind for c in chosen) < 1 + (len(chosen) >= 2):
-            chosen.append(candidate)
-    return [c for c in chosen if c.iou > 0.5][:most]
+        if candidate.iou > 0.5:
+            chosen.setdefault(candidate.program.route.split()[0], candidate)
+    return list(chosen.values())[:most]
 
 
-def _proposals(part: Part) -> Iterator[tuple[str, list[Feature]]]:
-    frames = candidate_frames(part.vertices, part.faces)
-    for number, frame in enumerate(frames):
-        yield from _along(part, frame, number)
+def _turned(part: Part, frames: list[Frame]) -> list[Candidate]:
     facets = facets_of(part.vertices, part.faces, part.scale.size, part.scale.noise)
+    found: list[Candidate] = []
     for number, frame in enumerate(frames):
         axis = axis_frame(frame, facets, part.scale)
         if axis is not None and turned_share(axis, facets, part.scale) > 0.6:
             for k, features in enumerate(explain_turned(part.solid, axis, part.vertices, part.scale)):
-                yield f"turned {number}.{k}", features
+                found += [c for c in [_scored(part, f"turned {number}.{k}", features)] if c]
+    return found
 
 
-def _along(part: Part, frame: Frame, number: int) -> Iterator[tuple[str, list[Feature]]]:
-    """Explain the part along one direction: with plain slabs, and with slabs cut finer where walls are not vertical."""
-    local = frame.to_local(part.vertices)
-    solid = to_frame(part.solid, frame)
-    heights = levels(local, part.faces, part.scale.size)
-    plain = slabs(solid, heights, part.scale.size)
-    yield f"slabs {number}", _editable(SlabWork(plain, frame, part.scale))
-    if not all(slab.straight for slab in plain):
-        fine = slabs(solid, heights, part.scale.size, np.unique(local[:, 2]))
-        if len(fine) > len(plain):
-            yield f"fine slabs {number}", _editable(SlabWork(fine, frame, part.scale))
+class _Direction:
+    """The part along one direction: with plain slabs, and with slabs cut finer where walls are not vertical."""
+
+    def __init__(self, part: Part, frame: Frame, number: int) -> None:
+        self.part, self.frame, self.number = part, frame, number
+        self._z = frame.to_local(part.vertices)[:, 2]
+        self._solid = to_frame(part.solid, frame)
+        self._heights = levels(frame.to_local(part.vertices), part.faces, part.scale.size)
+        self._plain = slabs(self._solid, self._heights, part.scale.size)
+
+    def plain(self) -> list[Feature]:
+        """Extrude the middle section of every slab."""
+        return _editable(self.part, SlabWork(self._plain, self.frame, self.part.scale))
+
+    def few(self) -> list[Feature]:
+        """Extrude between the weightiest levels only: a short base for mending; nothing if all levels are weighty."""
+        heights = levels(self.frame.to_local(self.part.vertices), self.part.faces, self.part.scale.size, 0.05)
+        if len(heights) == len(self._heights):
+            return []
+        return _editable(self.part, SlabWork(slabs(self._solid, heights, self.part.scale.size), self.frame, self.part.scale))
+
+    def fine(self) -> list[Feature]:
+        """Cut slabs without vertical walls at the heights of their vertices; nothing if there are none."""
+        if all(slab.straight for slab in self._plain):
+            return []
+        stack = slabs(self._solid, self._heights, self.part.scale.size, np.unique(self._z))
+        return _editable(self.part, SlabWork(stack, self.frame, self.part.scale)) if len(stack) > len(self._plain) else []
 
 
-def _editable(work: SlabWork) -> list[Feature]:
-    """Write slab work with as exact outlines as the limit of numbers allows, then drop what matters least."""
-    features: list[Feature] = []
-    for coarse in (1.0, 4.0, 16.0, 64.0):
+def _editable(part: Part, work: SlabWork) -> list[Feature]:
+    """Write slab work within the limit of numbers: with coarser outlines or without what matters least, whichever fits better."""
+    over: list[Feature] = []
+    for coarse in (1.0, 4.0, 16.0, 64.0, 256.0):
         features = work.features(coarse)
-        if sum(f.numbers for f in features) <= MOST_NUMBERS:
-            return features
+        if count_numbers(features) <= MOST_NUMBERS:
+            if not over:
+                return features
+            options = [features, _weightiest(over)]
+            return max(options, key=lambda f: iou(build(f), part.solid))
+        over = features
+    return _weightiest(over)
+
+
+def _weightiest(features: list[Feature]) -> list[Feature]:
+    """Keep the features with the most volume a number, in their order, within the limit."""
     worth = [abs(as_solid(f).volume()) / f.numbers for f in features]
-    total, kept = 0, set()
+    kept: list[int] = []
     for k in sorted(range(len(features)), key=lambda k: -worth[k]):
-        if total + features[k].numbers <= MOST_NUMBERS:
-            total += features[k].numbers
-            kept.add(k)
-    return [f for k, f in enumerate(features) if k in kept]
+        if count_numbers([features[i] for i in (*kept, k)]) <= MOST_NUMBERS:
+            kept.append(k)
+    return [features[k] for k in sorted(kept)]

@@ -50,10 +50,13 @@ def _area(ring: NDArray[np.float64]) -> float:
     return float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2.0)
 
 
-def levels(vertices: NDArray[np.float64], faces: NDArray[np.int64], size: float) -> list[float]:
+def levels(
+    vertices: NDArray[np.float64], faces: NDArray[np.int64], size: float, least_share: float = 0.0
+) -> list[float]:
     """Heights of the flat faces that lie across z, with the part's ends; local vertices (n, 3).
 
-    Faces within `1e-4 · size` of each other are one level; slivers of less than `2e-6 · size²` are none.
+    Faces within `1e-4 · size` of each other are one level; slivers of less than `2e-6 · size²`, or of less than
+    `least_share` of all flat area, are none.
     """
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     normal = np.cross(b - a, c - a)
@@ -67,7 +70,7 @@ def levels(vertices: NDArray[np.float64], faces: NDArray[np.int64], size: float)
     if len(z):
         cuts = np.nonzero(np.diff(z) > 1e-4 * size)[0] + 1
         for group_z, group_area in zip(np.split(z, cuts), np.split(area, cuts), strict=True):
-            if group_area.sum() > 2e-6 * size * size:
+            if group_area.sum() > max(2e-6 * size * size, least_share * area.sum()):
                 found.append(float(np.average(group_z, weights=group_area)))
     return merge_close(found, 1e-4 * size)
 

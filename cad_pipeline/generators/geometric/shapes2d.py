@@ -130,7 +130,7 @@ class Outline:
     @property
     def numbers(self) -> int:
         """How many numbers it takes to write it."""
-        return sum(2 if s.mid is None else 4 for s in self.segments)
+        return sum(2 if s.mid is None else 3 for s in self.segments)
 
     def polygon(self) -> Points:
         """Vertices (n, 2), counter-clockwise."""

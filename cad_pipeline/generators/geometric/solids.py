@@ -102,7 +102,7 @@ def _extrusion(feature: Extrusion) -> Manifold:
     return m3.Manifold.batch_boolean(slices, m3.OpType.Add)
 
 
-def _blend_layers(blend: Blend, count: int = 8) -> Iterator[tuple[float, float, float]]:
+def _blend_layers(blend: Blend, count: int = 5) -> Iterator[tuple[float, float, float]]:
     """Thin layers (from, to, inset), measured from the end face inwards along the wall."""
     h = blend.height
     edges = [h * (1 - math.cos(math.pi / 2 * k / count)) for k in range(count + 1)]

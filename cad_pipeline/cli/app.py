@@ -1,0 +1,207 @@
+"""The commands and their options; what they do lives in the modules beside, loaded when a command runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cad_pipeline.options import DEFAULT_GENERATOR, DEFAULT_MIN_IOU, DEFAULT_TIMEOUT_S
+from cad_sandbox.limits import Isolation
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="cad-pipeline",
+    help=(
+        "Turn a triangle mesh of a mechanical part into an editable CadQuery program, a STEP file and a certificate "
+        "of how close they are.\n\n"
+        "[bold]Examples[/bold]\n\n"
+        "  cad-pipeline convert plate.stl -o out\n\n"
+        "  cad-pipeline convert parts/*.stl -o out --resume --json > reports.jsonl\n\n"
+        "  cad-pipeline doctor"
+    ),
+    epilog="Exit codes: 0 accepted, 1 below the threshold, 2 wrong input, 3 something is missing, 130 interrupted.",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Out = Annotated[
+    Path, typer.Option("--out", "-o", help="Folder for results; each part gets a folder of its name in it.")
+]
+Unit = Annotated[
+    str | None,
+    typer.Option(help="What the file's numbers are: mm, cm, m, um, inch, ft.", show_default="the file's own, else mm"),
+]
+MinIou = Annotated[float, typer.Option("--iou", help="Share of common volume (IoU) from which a program is accepted.")]
+Timeout = Annotated[float, typer.Option(help="Seconds that one program may run.")]
+Walls = Annotated[Isolation, typer.Option("--isolation", help="How strong the walls around programs must be.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a part on stdout; text for people on stderr.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from cad_pipeline.version import VERSION
+
+        typer.echo(f"cad-pipeline {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def convert(
+    parts: Annotated[list[Path], typer.Argument(metavar="PART", help="STL, OBJ, PLY, OFF, 3MF, GLB or STEP files.")],
+    out: Out = Path("out"),
+    unit: Unit = None,
+    min_iou: MinIou = DEFAULT_MIN_IOU,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    isolation: Walls = Isolation.STRICT,
+    generator: Annotated[
+        str, typer.Option(help="Who writes programs: geometric, facets, or a program file (.py) to judge.")
+    ] = DEFAULT_GENERATOR,
+    json: Json = False,
+    overwrite: Overwrite = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Skip parts whose result was made of the same input in the same way.")
+    ] = False,
+    keep_attempts: Annotated[
+        bool, typer.Option("--keep-attempts", help="Keep every program that was tried, with its files.")
+    ] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Turn meshes into CadQuery programs, STEP files and certificates.
+
+    Each part gets OUT/NAME/ with NAME.py, NAME.step, NAME.stl and report.json.
+
+    One bad part does not stop the others; the exit code is the worst of them.
+
+    [bold]Examples[/bold]
+
+      cad-pipeline convert plate.stl -o out
+
+      cad-pipeline convert bracket.stl --unit inch --iou 0.99
+
+      cad-pipeline convert parts/*.stl -o out --resume --json > reports.jsonl
+    """
+    from cad_pipeline.cli.exits import boundary, interruptible
+
+    with boundary(debug=debug), interruptible():
+        from cad_pipeline.cli.converting import Choices, convert_parts
+        from cad_pipeline.options import Options
+
+        choices = Choices.of(
+            json=json, overwrite=overwrite, resume=resume, keep=keep_attempts, quiet=quiet, debug=debug
+        )
+        options = Options(generator=generator, min_iou=min_iou, timeout_s=timeout, isolation=isolation, unit=unit)
+        raise typer.Exit(convert_parts(parts, out=out, options=options, choices=choices))
+
+
+@app.command()
+def run(
+    program: Annotated[Path, typer.Argument(metavar="PROGRAM.py", help="A CadQuery program, trusted or not.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the result; without it nothing is kept.")
+    ] = None,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    isolation: Walls = Isolation.STRICT,
+    json: Json = False,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Run one CadQuery program behind the sandbox's walls and say what it built.
+
+    [bold]Example[/bold]
+
+      cad-pipeline run model.py -o out
+    """
+    from cad_pipeline.cli.exits import boundary, interruptible
+
+    with boundary(debug=debug), interruptible():
+        from cad_pipeline.cli.running import run_program
+        from cad_pipeline.options import Options
+
+        options = Options(timeout_s=timeout, isolation=isolation)
+        raise typer.Exit(run_program(program, out=out, options=options, json=json, overwrite=overwrite))
+
+
+@app.command()
+def verify(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A STEP file or a CadQuery program.")],
+    mesh: Annotated[Path, typer.Argument(metavar="MESH", help="The mesh it should be.")],
+    unit: Unit = None,
+    min_iou: MinIou = DEFAULT_MIN_IOU,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    isolation: Walls = Isolation.STRICT,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Measure how close a STEP file or a program comes to a mesh.
+
+    [bold]Example[/bold]
+
+      cad-pipeline verify out/plate/plate.step plate.stl
+    """
+    from cad_pipeline.cli.exits import boundary, interruptible
+
+    with boundary(debug=debug), interruptible():
+        from cad_pipeline.cli.verifying import verify_result
+        from cad_pipeline.options import Options
+
+        options = Options(min_iou=min_iou, timeout_s=timeout, isolation=isolation, unit=unit)
+        raise typer.Exit(verify_result(result, mesh, options=options, json=json))
+
+
+@app.command()
+def render(
+    part: Annotated[Path, typer.Argument(metavar="PART", help="A mesh or STEP file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path("views"),
+    rig: Annotated[str, typer.Option(help="Cameras: a preset's name or a JSON file.")] = "corner-iso",
+    style: Annotated[str | None, typer.Option(help="Look: a preset's name or a JSON file.", show_default="CAD")] = None,
+    size: Annotated[int, typer.Option(help="Pixels along each picture's edge.", min=16, max=8192)] = 256,
+    renderer: Annotated[str, typer.Option(help="auto, software, pyrender or vtk.")] = "auto",
+    turntable: Annotated[
+        int, typer.Option(help="Also make a GIF of this many frames around the part.", min=0, max=360)
+    ] = 0,
+    unit: Unit = None,
+    debug: Debug = False,
+) -> None:
+    """Draw a part from eight sides: one PNG a view and a contact sheet.
+
+    [bold]Example[/bold]
+
+      cad-pipeline render plate.stl -o views --size 512
+    """
+    from cad_pipeline.cli.exits import boundary
+
+    with boundary(debug=debug):
+        from cad_pipeline.cli.rendering import Picture, render_part
+
+        picture = Picture(rig=rig, style=style, size_px=size, renderer=renderer, turntable_frames=turntable)
+        raise typer.Exit(render_part(part, out=out, unit=unit, picture=picture))
+
+
+@app.command()
+def doctor(json: Json = False, debug: Debug = False) -> None:
+    """Say what this machine has, what it lacks, and the one line that cures each lack."""
+    from cad_pipeline.cli.exits import boundary
+
+    with boundary(debug=debug):
+        from cad_pipeline.cli.examining import examine_machine
+
+        raise typer.Exit(examine_machine(json=json))

@@ -1,0 +1,70 @@
+"""`cad-pipeline render`: pictures of a part from every camera of a rig."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from cad_pipeline.cli.exits import Exit
+from cad_pipeline.cli.output import print_out
+from cad_pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Picture", "render_part"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """How the pictures shall look, in the words of the command line."""
+
+    rig: str
+    style: str | None
+    size_px: int
+    renderer: str
+    turntable_frames: int
+
+
+def render_part(part: Path, *, out: Path, unit: str | None, picture: Picture) -> Exit:
+    """Write `N_view.png` for each camera, `contact_sheet.png`, `views.json`, and a GIF if frames were asked for."""
+    from cad_pipeline.mesh import read_mesh
+    from cad_renderers import CAD_GREY, Rig, Style, renderer_named, save_gif, turntable
+
+    rig = _meant(lambda: Rig.load(picture.rig))
+    style = _meant(lambda: Style.load(picture.style or CAD_GREY.name))
+    mesh = read_mesh(part, unit=unit)
+    renderer = _meant(lambda: renderer_named(picture.renderer))
+    views = _meant(lambda: renderer.render(mesh, rig=rig, style=style, size_px=picture.size_px))
+    try:
+        paths = list(views.save(out))
+        paths.append(_save(views.contact_sheet(), out / "contact_sheet.png"))
+        if picture.turntable_frames:
+            frames = turntable(
+                mesh, renderer=renderer, frames=picture.turntable_frames, size_px=picture.size_px, style=style
+            )
+            paths.append(save_gif(frames.images, out / "turntable.gif"))
+    except OSError as error:
+        raise InputError(f"expected to write in {out}, got: {error.strerror or error}; choose another -o") from None
+    print_out(f"{len(views)} views of {mesh.name} by {views.renderer} -> {paths[-1].parent} ({paths[-1].name})")
+    return Exit.ACCEPTED
+
+
+def _save(image: NDArray[np.uint8], path: Path) -> Path:
+    from PIL import Image
+
+    Image.fromarray(image).save(path, format="PNG")
+    return path
+
+
+def _meant(choose: Callable[[], T]) -> T:
+    """Take a `ValueError` about a name, a file or a mesh for what it is here: the user's to put right."""
+    try:
+        return choose()
+    except ValueError as error:
+        raise InputError(str(error)) from None

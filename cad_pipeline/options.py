@@ -1,0 +1,42 @@
+"""What a user may choose for a conversion, with the defaults that serve."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from cad_pipeline.errors import InputError
+from cad_sandbox.limits import Isolation
+
+__all__ = ["DEFAULT_GENERATOR", "DEFAULT_MIN_IOU", "DEFAULT_TIMEOUT_S", "Options"]
+
+DEFAULT_GENERATOR = "geometric"
+DEFAULT_MIN_IOU = 0.98
+DEFAULT_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The choices that change a result, and therefore decide whether an earlier one still stands.
+
+    `generator` names a plan (see `cad_pipeline.plans`) or a program file to judge; `min_iou` is the share of common
+    volume from which a program is accepted; `timeout_s` bounds each program, not the part; `unit` says what the file's
+    numbers are, None leaves it to the file. Raises `InputError` on a value that can't be meant.
+    """
+
+    generator: str = DEFAULT_GENERATOR
+    min_iou: float = DEFAULT_MIN_IOU
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    isolation: Isolation = Isolation.STRICT
+    unit: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that can't be meant, before any work is done."""
+        if not 0.0 < self.min_iou <= 1.0:
+            raise InputError(f"expected an IoU threshold above 0 and up to 1, got {self.min_iou:g}; try --iou 0.98")
+        if not 0.1 <= self.timeout_s <= 86_400.0:
+            raise InputError(f"expected a time limit of 0.1 to 86400 seconds, got {self.timeout_s:g}; try --timeout 30")
+
+    def as_dict(self) -> dict[str, object]:
+        """Give the options as plain values, the way `report.json` keeps them."""
+        return {**dataclasses.asdict(self), "isolation": str(self.isolation)}

@@ -1,0 +1,56 @@
+"""The named plans: which generators work on a part, in which order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cad_pipeline.errors import InputError
+from cad_pipeline.pipeline import Stage
+from cad_pipeline.roles import Generator
+
+__all__ = ["PLANS", "plan_for", "read_program"]
+
+PLANS = ("facets", "geometric")
+
+
+def plan_for(generator: str | Generator) -> tuple[Stage, ...]:
+    """Lay out the stages for a plan's name, a program file to judge, or a generator of your own.
+
+    The faceted net stands under every plan that writes features: it proposes only when nothing before it was accepted,
+    so something useful comes out of every mesh that encloses a volume. Raises `InputError` on an unknown name.
+    """
+    if not isinstance(generator, str):
+        return (Stage(generator), _facets())
+    if generator == "geometric":
+        from cad_pipeline.generators.geometric import GeometricGenerator
+
+        return (Stage(GeometricGenerator()), _facets())
+    if generator == "facets":
+        return (_facets(),)
+    if generator.endswith(".py"):
+        return (Stage(_scripted(Path(generator))),)
+    raise InputError(f"expected --generator {', '.join(PLANS)} or a program file ending in .py, got {generator!r}")
+
+
+def _facets() -> Stage:
+    from cad_pipeline.generators.facets import FacetGenerator
+
+    return Stage(FacetGenerator())
+
+
+def _scripted(path: Path) -> Generator:
+    from cad_pipeline.generators.scripted import ScriptedGenerator
+
+    return ScriptedGenerator((read_program(path),), name=path.name)
+
+
+def read_program(path: Path) -> str:
+    """Read a program's text as UTF-8; raises `InputError` with one line if that can't be done."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"expected a CadQuery program, found no file {path}; check the path") from None
+    except UnicodeDecodeError:
+        raise InputError(f"expected UTF-8 text, got something else in {path}; is it a Python program?") from None
+    except OSError as error:
+        raise InputError(f"expected a readable program, got {error.strerror or error} for {path}") from None

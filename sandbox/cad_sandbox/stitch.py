@@ -1,0 +1,191 @@
+"""Meshes solids so that triangles of neighbouring faces share the vertices of their common edge.
+
+OCC's mesher divides each edge once and both faces use that division, but hands out one point list a face. The stitching
+goes by topology (which node of a face is which point of which edge), so it holds where rounding coordinates would glue
+apart or together: at thin walls, tiny edges, seams and poles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SharedMesh", "tessellate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedMesh:
+    """Vertices (n, 3) float64 in mm, faces (m, 3) int64, outward; `open_edges` counts those without one partner."""
+
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.int64]
+    open_edges: int
+    unmeshed_faces: int
+
+
+def tessellate(solids: list[Any], *, deflection_mm: float, angle_rad: float) -> SharedMesh:
+    """Mesh cadquery `solids` with chord error `deflection_mm` and at most `angle_rad` between neighbouring facets."""
+    vertices: list[NDArray[np.float64]] = []
+    faces: list[NDArray[np.int64]] = []
+    count = open_edges = unmeshed = 0
+    for solid in solids:
+        points, triangles, missing = _solid(solid.wrapped, deflection_mm, angle_rad)
+        unmeshed += missing
+        if _signed_volume(points, triangles) < 0:
+            triangles = triangles[:, ::-1]
+        open_edges += _open_edges(triangles)
+        vertices.append(points)
+        faces.append(triangles + count)
+        count += len(points)
+    return SharedMesh(
+        vertices=np.concatenate(vertices),
+        faces=np.ascontiguousarray(np.concatenate(faces)),
+        open_edges=open_edges,
+        unmeshed_faces=unmeshed,
+    )
+
+
+def _solid(shape: Any, deflection_mm: float, angle_rad: float) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
+    from OCP.BRepMesh import BRepMesh_IncrementalMesh
+    from OCP.TopAbs import TopAbs_FACE
+    from OCP.TopExp import TopExp_Explorer
+    from OCP.TopoDS import TopoDS
+
+    BRepMesh_IncrementalMesh(shape, deflection_mm, False, angle_rad, False)
+    ids = _Identities()
+    points: list[NDArray[np.float64]] = []
+    triangles: list[NDArray[np.int64]] = []
+    first = missing = 0
+    faces = TopExp_Explorer(shape, TopAbs_FACE)
+    while faces.More():
+        face = TopoDS.Face_s(faces.Current())
+        faces.Next()
+        own = _face(face, first, ids)
+        if own is None:
+            missing += 1
+            continue
+        points.append(own[0])
+        triangles.append(own[1])
+        first += len(own[0])
+    if not points:
+        return np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int64), missing
+    all_points = np.concatenate(points)
+    representative = ids.representatives(len(all_points))
+    merged = representative[np.concatenate(triangles)]
+    a, b, c = merged.T
+    merged = merged[(a != b) & (b != c) & (c != a)]
+    used, compact = np.unique(merged, return_inverse=True)
+    return all_points[used], compact.reshape(-1, 3).astype(np.int64), missing
+
+
+def _face(face: Any, first: int, ids: _Identities) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+    """Return one face's points and triangles, numbered from `first`, and note which points are whose."""
+    from OCP.BRep import BRep_Tool
+    from OCP.TopAbs import TopAbs_EDGE, TopAbs_REVERSED
+    from OCP.TopExp import TopExp, TopExp_Explorer
+    from OCP.TopLoc import TopLoc_Location
+    from OCP.TopoDS import TopoDS
+
+    location = TopLoc_Location()
+    triangulation = BRep_Tool.Triangulation_s(face, location)
+    if triangulation is None or triangulation.NbTriangles() == 0:
+        return None
+    node = triangulation.Node
+    points = np.array([(p.X(), p.Y(), p.Z()) for p in map(node, range(1, triangulation.NbNodes() + 1))])
+    if not location.IsIdentity():
+        moved = location.Transformation()
+        rows = np.array([[moved.Value(r, c) for c in range(1, 5)] for r in range(1, 4)])
+        points = points @ rows[:, :3].T + rows[:, 3]
+    triangle = triangulation.Triangle
+    corners = np.array([triangle(k).Get() for k in range(1, triangulation.NbTriangles() + 1)], dtype=np.int64)
+    corners += first - 1
+    if face.Orientation() == TopAbs_REVERSED:
+        corners = corners[:, ::-1]
+    edges = TopExp_Explorer(face, TopAbs_EDGE)
+    while edges.More():
+        edge = TopoDS.Edge_s(edges.Current())
+        edges.Next()
+        polygon = BRep_Tool.PolygonOnTriangulation_s(edge, triangulation, location)
+        if polygon is None:
+            continue
+        nodes = [polygon.Node(k) + first - 1 for k in range(1, polygon.NbNodes() + 1)]
+        start, end = TopExp.FirstVertex_s(edge, False), TopExp.LastVertex_s(edge, False)
+        ids.note_edge(edge, start, end, nodes, BRep_Tool.Degenerated_s(edge))
+    return points, corners
+
+
+class _Identities:
+    """Which mesh points are one point: those of one place on one edge, and those of one vertex."""
+
+    def __init__(self) -> None:
+        self._first: dict[Any, int] = {}
+        self._pairs: list[tuple[int, int]] = []
+
+    def _same(self, key: Any, point: int) -> None:
+        self._pairs.append((self._first.setdefault(key, point), point))
+
+    def note_edge(self, edge: Any, start: Any, end: Any, nodes: list[int], degenerate: bool) -> None:
+        """Note the points along one edge, in the edge's own direction whatever its orientation in the face."""
+        if not start.IsNull():
+            self._same(_Topology(start), nodes[0])
+        if not end.IsNull():
+            self._same(_Topology(end), nodes[-1])
+        if degenerate:
+            # The pole of a sphere: every point of the edge lies in its one vertex.
+            for point in nodes:
+                self._same(_Topology(start), point)
+            return
+        key = _Topology(edge)
+        for place in range(1, len(nodes) - 1):
+            self._same((key, len(nodes), place), nodes[place])
+
+    def representatives(self, count: int) -> NDArray[np.int64]:
+        """Give every point the lowest number of its class, (count,)."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        pairs = np.array(self._pairs, dtype=np.int64).reshape(-1, 2)
+        graph = coo_array((np.ones(len(pairs), dtype=bool), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+        _, label = connected_components(graph, directed=False)
+        lowest = np.full(label.max() + 1, count, dtype=np.int64)
+        np.minimum.at(lowest, label, np.arange(count))
+        representative: NDArray[np.int64] = lowest[label]
+        return representative
+
+
+class _Topology:
+    """A shape as a dictionary key, by identity and place but not by orientation (OCC's `IsSame`)."""
+
+    __slots__ = ("_hash", "_shape")
+
+    def __init__(self, shape: Any) -> None:
+        self._shape = shape
+        self._hash = hash(shape)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Topology) and bool(self._shape.IsSame(other._shape))
+
+
+def _signed_volume(points: NDArray[np.float64], triangles: NDArray[np.int64]) -> float:
+    if len(triangles) == 0:
+        return 0.0
+    a, b, c = (points[triangles[:, k]] - points.mean(axis=0) for k in range(3))
+    return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)
+
+
+def _open_edges(triangles: NDArray[np.int64]) -> int:
+    """Count the directed edges that do not have exactly one opposite."""
+    if len(triangles) == 0:
+        return 0
+    start, end = triangles[:, [0, 1, 2]].ravel(), triangles[:, [1, 2, 0]].ravel()
+    base = int(triangles.max()) + 1
+    there, counts = np.unique(start * base + end, return_counts=True)
+    back = np.unique(end * base + start)
+    alone = np.setxor1d(there, back, assume_unique=True).size
+    return int(alone + (counts - 1).sum())
