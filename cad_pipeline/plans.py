@@ -35,7 +35,7 @@ def plan_for(generator: str | Generator) -> tuple[Stage, ...]:
 def _facets() -> Stage:
     from cad_pipeline.generators.facets import FacetGenerator
 
-    return Stage(FacetGenerator())
+    return Stage(FacetGenerator(), rounds=2)
 
 
 def _scripted(path: Path) -> Generator:

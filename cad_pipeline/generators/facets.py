@@ -19,15 +19,12 @@ __all__ = ["FacetGenerator"]
 MOST_TRIANGLES = 120_000
 
 BUILDER = '''
-from OCP.BRep import BRep_Builder, BRep_Tool
+from OCP.BRep import BRep_Builder
 from OCP.BRepBuilderAPI import BRepBuilderAPI_MakeEdge, BRepBuilderAPI_MakeFace, BRepBuilderAPI_MakeVertex
 from OCP.BRepBuilderAPI import BRepBuilderAPI_MakeWire
-from OCP.BRepGProp import BRepGProp
-from OCP.GProp import GProp_GProps
 from OCP.gp import gp_Dir, gp_Pln, gp_Pnt
 from OCP.ShapeFix import ShapeFix_Shape
-from OCP.TopAbs import TopAbs_FORWARD
-from OCP.TopoDS import TopoDS_Shell, TopoDS_Solid
+from OCP.TopoDS import TopoDS, TopoDS_Shell, TopoDS_Solid
 
 # Shared topology: one OCC vertex a point, one edge a pair of points, so that the shell closes without sewing.
 corners = [BRepBuilderAPI_MakeVertex(gp_Pnt(*p)).Vertex() for p in points]
@@ -38,7 +35,7 @@ def edge(a, b):
     key = (a, b) if a < b else (b, a)
     if key not in edges:
         edges[key] = BRepBuilderAPI_MakeEdge(corners[key[0]], corners[key[1]]).Edge()
-    return edges[key] if a < b else edges[key].Reversed()
+    return edges[key] if a < b else TopoDS.Edge_s(edges[key].Reversed())
 
 
 def wire(loop):

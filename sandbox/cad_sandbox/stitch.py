@@ -12,6 +12,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from OCP.BRep import BRep_Tool
+from OCP.BRepMesh import BRepMesh_IncrementalMesh
+from OCP.TopAbs import TopAbs_EDGE, TopAbs_FACE, TopAbs_REVERSED
+from OCP.TopExp import TopExp, TopExp_Explorer
+from OCP.TopLoc import TopLoc_Location
+from OCP.TopoDS import TopoDS
+from OCP.TopTools import TopTools_IndexedMapOfShape
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 __all__ = ["SharedMesh", "tessellate"]
 
@@ -49,104 +58,86 @@ def tessellate(solids: list[Any], *, deflection_mm: float, angle_rad: float) -> 
 
 
 def _solid(shape: Any, deflection_mm: float, angle_rad: float) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
-    from OCP.BRepMesh import BRepMesh_IncrementalMesh
-    from OCP.TopAbs import TopAbs_FACE
-    from OCP.TopExp import TopExp_Explorer
-    from OCP.TopoDS import TopoDS
-
     BRepMesh_IncrementalMesh(shape, deflection_mm, False, angle_rad, False)
-    ids = _Identities()
-    points: list[NDArray[np.float64]] = []
-    triangles: list[NDArray[np.int64]] = []
-    first = missing = 0
+    points: list[tuple[float, float, float]] = []
+    triangles: list[tuple[int, int, int]] = []
+    same = _Identities()
+    missing = 0
     faces = TopExp_Explorer(shape, TopAbs_FACE)
     while faces.More():
-        face = TopoDS.Face_s(faces.Current())
-        faces.Next()
-        own = _face(face, first, ids)
-        if own is None:
+        if not _add_face(TopoDS.Face_s(faces.Current()), points, triangles, same):
             missing += 1
-            continue
-        points.append(own[0])
-        triangles.append(own[1])
-        first += len(own[0])
-    if not points:
+        faces.Next()
+    if not triangles:
         return np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int64), missing
-    all_points = np.concatenate(points)
-    representative = ids.representatives(len(all_points))
-    merged = representative[np.concatenate(triangles)]
+    merged = same.representatives(len(points))[np.array(triangles, dtype=np.int64)]
     a, b, c = merged.T
     merged = merged[(a != b) & (b != c) & (c != a)]
     used, compact = np.unique(merged, return_inverse=True)
-    return all_points[used], compact.reshape(-1, 3).astype(np.int64), missing
+    return np.array(points)[used], compact.reshape(-1, 3).astype(np.int64), missing
 
 
-def _face(face: Any, first: int, ids: _Identities) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
-    """Return one face's points and triangles, numbered from `first`, and note which points are whose."""
-    from OCP.BRep import BRep_Tool
-    from OCP.TopAbs import TopAbs_EDGE, TopAbs_REVERSED
-    from OCP.TopExp import TopExp, TopExp_Explorer
-    from OCP.TopLoc import TopLoc_Location
-    from OCP.TopoDS import TopoDS
-
+def _add_face(
+    face: Any, points: list[tuple[float, float, float]], triangles: list[tuple[int, int, int]], same: _Identities
+) -> bool:
+    """Add one face's points and triangles and note which points are whose; say whether there was anything to add."""
     location = TopLoc_Location()
     triangulation = BRep_Tool.Triangulation_s(face, location)
     if triangulation is None or triangulation.NbTriangles() == 0:
-        return None
-    node = triangulation.Node
-    points = np.array([(p.X(), p.Y(), p.Z()) for p in map(node, range(1, triangulation.NbNodes() + 1))])
-    if not location.IsIdentity():
-        moved = location.Transformation()
-        rows = np.array([[moved.Value(r, c) for c in range(1, 5)] for r in range(1, 4)])
-        points = points @ rows[:, :3].T + rows[:, 3]
-    triangle = triangulation.Triangle
-    corners = np.array([triangle(k).Get() for k in range(1, triangulation.NbTriangles() + 1)], dtype=np.int64)
-    corners += first - 1
-    if face.Orientation() == TopAbs_REVERSED:
-        corners = corners[:, ::-1]
+        return False
+    first = len(points) - 1  # OCC counts from 1
+    moved = None if location.IsIdentity() else location.Transformation()
+    for number in range(1, triangulation.NbNodes() + 1):
+        node = triangulation.Node(number)
+        if moved is not None:
+            node = node.Transformed(moved)
+        points.append((node.X(), node.Y(), node.Z()))
+    backwards = face.Orientation() == TopAbs_REVERSED
+    for number in range(1, triangulation.NbTriangles() + 1):
+        a, b, c = triangulation.Triangle(number).Get()
+        triangles.append((first + c, first + b, first + a) if backwards else (first + a, first + b, first + c))
     edges = TopExp_Explorer(face, TopAbs_EDGE)
     while edges.More():
         edge = TopoDS.Edge_s(edges.Current())
         edges.Next()
         polygon = BRep_Tool.PolygonOnTriangulation_s(edge, triangulation, location)
-        if polygon is None:
-            continue
-        nodes = [polygon.Node(k) + first - 1 for k in range(1, polygon.NbNodes() + 1)]
-        start, end = TopExp.FirstVertex_s(edge, False), TopExp.LastVertex_s(edge, False)
-        ids.note_edge(edge, start, end, nodes, BRep_Tool.Degenerated_s(edge))
-    return points, corners
+        if polygon is not None:
+            same.note_edge(edge, [first + polygon.Node(k) for k in range(1, polygon.NbNodes() + 1)])
+    return True
 
 
 class _Identities:
     """Which mesh points are one point: those of one place on one edge, and those of one vertex."""
 
     def __init__(self) -> None:
-        self._first: dict[Any, int] = {}
+        # Counts a shape once wherever it occurs, whatever its orientation (OCC's `IsSame`).
+        self._shapes = TopTools_IndexedMapOfShape()
+        self._first: dict[tuple[int, int, int], int] = {}
         self._pairs: list[tuple[int, int]] = []
 
-    def _same(self, key: Any, point: int) -> None:
+    def _note(self, key: tuple[int, int, int], point: int) -> None:
         self._pairs.append((self._first.setdefault(key, point), point))
 
-    def note_edge(self, edge: Any, start: Any, end: Any, nodes: list[int], degenerate: bool) -> None:
+    def note_edge(self, edge: Any, nodes: list[int]) -> None:
         """Note the points along one edge, in the edge's own direction whatever its orientation in the face."""
+        start, end = TopExp.FirstVertex_s(edge, False), TopExp.LastVertex_s(edge, False)
         if not start.IsNull():
-            self._same(_Topology(start), nodes[0])
+            vertex = (self._shapes.Add(start), 0, 0)
+            self._note(vertex, nodes[0])
+            if BRep_Tool.Degenerated_s(edge):
+                # The pole of a sphere: every point of the edge lies in its one vertex.
+                for point in nodes:
+                    self._note(vertex, point)
+                return
         if not end.IsNull():
-            self._same(_Topology(end), nodes[-1])
-        if degenerate:
-            # The pole of a sphere: every point of the edge lies in its one vertex.
-            for point in nodes:
-                self._same(_Topology(start), point)
-            return
-        key = _Topology(edge)
-        for place in range(1, len(nodes) - 1):
-            self._same((key, len(nodes), place), nodes[place])
+            self._note((self._shapes.Add(end), 0, 0), nodes[-1])
+        if len(nodes) > 2:
+            own = self._shapes.Add(edge)
+            for place in range(1, len(nodes) - 1):
+                self._note((own, len(nodes), place), nodes[place])
 
     def representatives(self, count: int) -> NDArray[np.int64]:
         """Give every point the lowest number of its class, (count,)."""
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
         pairs = np.array(self._pairs, dtype=np.int64).reshape(-1, 2)
         graph = coo_array((np.ones(len(pairs), dtype=bool), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
         _, label = connected_components(graph, directed=False)
@@ -154,22 +145,6 @@ class _Identities:
         np.minimum.at(lowest, label, np.arange(count))
         representative: NDArray[np.int64] = lowest[label]
         return representative
-
-
-class _Topology:
-    """A shape as a dictionary key, by identity and place but not by orientation (OCC's `IsSame`)."""
-
-    __slots__ = ("_hash", "_shape")
-
-    def __init__(self, shape: Any) -> None:
-        self._shape = shape
-        self._hash = hash(shape)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Topology) and bool(self._shape.IsSame(other._shape))
 
 
 def _signed_volume(points: NDArray[np.float64], triangles: NDArray[np.int64]) -> float:

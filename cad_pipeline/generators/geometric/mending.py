@@ -162,10 +162,10 @@ def _explain(
     for frame in frames:
         local = frame.to_local(vertices)
         solid = to_frame(piece, frame)
-        heights = levels(local, faces, scale.size)
+        heights = levels(local, faces, scale)
         whole = [heights[0], heights[-1]]
         for cuts in (whole, heights) if 2 < len(heights) <= 6 else (whole,):
-            work = SlabWork(slabs(solid, cuts, scale.size), frame, scale)
+            work = SlabWork(slabs(solid, cuts, scale), frame, scale)
             for coarse in (1.0, 30.0):
                 features = _flipped(work.features(coarse), mode)
                 if not features or len(features) > 4:

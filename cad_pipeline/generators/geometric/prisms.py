@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
+from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import Slab, loops_differ, rings_of
 
 __all__ = ["Prism", "chains", "track"]
@@ -30,17 +31,18 @@ class Prism:
     ceiling: Polygon
 
 
-def track(stack: list[Slab], size: float) -> list[Prism]:
+def track(stack: list[Slab], scale: Scale) -> list[Prism]:
     """Follow loops through the slabs, upwards; a loop that reappears unchanged goes on."""
     finished: list[Prism] = []
     growing: list[Prism] = []
+    size = scale.size
     smallest = 1e-6 * size * size
     for slab in stack:
         floors, ceilings = (rings_of(s, smallest) for s in (slab.floor, slab.ceiling))
         still: list[Prism] = []
         for ring, sign, depth in _with_depth(rings_of(slab.middle, smallest)):
             floor, ceiling = (ring, ring) if slab.straight else (_partner(ring, sign, s) for s in (floors, ceilings))
-            straight = not (loops_differ(floor, ring, 2e-4 * size) or loops_differ(ceiling, ring, 2e-4 * size))
+            straight = not (loops_differ(floor, ring, scale.wall) or loops_differ(ceiling, ring, scale.wall))
             match = next(
                 (
                     p
@@ -50,7 +52,7 @@ def track(stack: list[Slab], size: float) -> list[Prism]:
                     and p.sign == sign
                     and p.depth == depth
                     and abs(p.high - slab.low) < 1e-9 * size
-                    and not loops_differ(p.ring, ring, 1.5e-4 * size)
+                    and not loops_differ(p.ring, ring, 0.75 * scale.wall)
                 ),
                 None,
             )

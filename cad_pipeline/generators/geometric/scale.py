@@ -21,6 +21,16 @@ class Scale:
 
     @staticmethod
     def of(vertices: NDArray[np.float64]) -> Scale:
-        """Measure a mesh whose coordinates went through float32, as in STL: four steps at its farthest coordinate."""
+        """Measure a mesh whose coordinates went through float32, as in STL: a step at its farthest coordinate."""
         size = float(np.linalg.norm(np.ptp(vertices, axis=0)))
-        return Scale(size, 4e-7 * size + 4 * FLOAT32_STEP * float(np.abs(vertices).max(initial=0.0)))
+        return Scale(size, 4e-7 * size + FLOAT32_STEP * float(np.abs(vertices).max(initial=0.0)))
+
+    @property
+    def level(self) -> float:
+        """Heights nearer than this are one level."""
+        return max(1e-4 * self.size, 3 * self.noise)
+
+    @property
+    def wall(self) -> float:
+        """Sections that differ by less than this on average are the same section."""
+        return max(2e-4 * self.size, 2 * self.noise)

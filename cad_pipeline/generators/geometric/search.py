@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,12 @@ from cad_pipeline.generators.geometric.turned import axis_frame, explain_turned,
 __all__ = ["Candidate", "Part", "search"]
 
 PRICE_PER_NUMBER = 2e-5
+PRICE_PER_BODY = 5e-3
 MOST_NUMBERS = 370
 GOOD_ENOUGH = 0.9985
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Part:
     """What the search works on: the mesh as arrays and as a solid, and its lengths."""
 
@@ -33,6 +35,11 @@ class Part:
     faces: NDArray[np.int64]
     solid: Manifold
     scale: Scale
+
+    @cached_property
+    def bodies(self) -> int:
+        """How many bodies the part has."""
+        return len(self.solid.decompose())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,12 +49,14 @@ class Candidate:
     program: FeatureProgram
     solid: Manifold
     iou: float
+    stray_bodies: int = 0
 
     @property
     def score(self) -> float:
-        """IoU less the price of reading; a program over the limit of numbers comes last."""
+        """IoU less the price of reading and of stray bodies; a program over the limit of numbers comes last."""
         numbers = self.program.numbers
-        return self.iou - PRICE_PER_NUMBER * numbers - (0.5 if numbers > MOST_NUMBERS else 0.0)
+        fine = PRICE_PER_NUMBER * numbers + PRICE_PER_BODY * min(self.stray_bodies, 10)
+        return self.iou - fine - (0.5 if numbers > MOST_NUMBERS else 0.0)
 
 
 def search(part: Part) -> list[Candidate]:
@@ -78,7 +87,8 @@ def _scored(part: Part, route: str, features: list[Feature]) -> Candidate | None
     if not features:
         return None
     solid = build(features)
-    return Candidate(FeatureProgram(tuple(features), route), solid, iou(solid, part.solid))
+    stray = abs(len(solid.decompose()) - part.bodies)
+    return Candidate(FeatureProgram(tuple(features), route), solid, iou(solid, part.solid), stray)
 
 
 def _varied(found: list[Candidate], most: int) -> list[Candidate]:
@@ -108,8 +118,8 @@ class _Direction:
         self.part, self.frame, self.number = part, frame, number
         self._z = frame.to_local(part.vertices)[:, 2]
         self._solid = to_frame(part.solid, frame)
-        self._heights = levels(frame.to_local(part.vertices), part.faces, part.scale.size)
-        self._plain = slabs(self._solid, self._heights, part.scale.size)
+        self._heights = levels(frame.to_local(part.vertices), part.faces, part.scale)
+        self._plain = slabs(self._solid, self._heights, part.scale)
 
     def plain(self) -> list[Feature]:
         """Extrude the middle section of every slab."""
@@ -117,16 +127,16 @@ class _Direction:
 
     def few(self) -> list[Feature]:
         """Extrude between the weightiest levels only: a short base for mending; nothing if all levels are weighty."""
-        heights = levels(self.frame.to_local(self.part.vertices), self.part.faces, self.part.scale.size, 0.05)
+        heights = levels(self.frame.to_local(self.part.vertices), self.part.faces, self.part.scale, 0.05)
         if len(heights) == len(self._heights):
             return []
-        return _editable(self.part, SlabWork(slabs(self._solid, heights, self.part.scale.size), self.frame, self.part.scale))
+        return _editable(self.part, SlabWork(slabs(self._solid, heights, self.part.scale), self.frame, self.part.scale))
 
     def fine(self) -> list[Feature]:
         """Cut slabs without vertical walls at the heights of their vertices; nothing if there are none."""
         if all(slab.straight for slab in self._plain):
             return []
-        stack = slabs(self._solid, self._heights, self.part.scale.size, np.unique(self._z))
+        stack = slabs(self._solid, self._heights, self.part.scale, np.unique(self._z))
         return _editable(self.part, SlabWork(stack, self.frame, self.part.scale)) if len(stack) > len(self._plain) else []
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
+from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.solids import Manifold
 
 NEAR = 0.004
@@ -51,28 +52,31 @@ def _area(ring: NDArray[np.float64]) -> float:
 
 
 def levels(
-    vertices: NDArray[np.float64], faces: NDArray[np.int64], size: float, least_share: float = 0.0
+    vertices: NDArray[np.float64], faces: NDArray[np.int64], scale: Scale, least_share: float = 0.0
 ) -> list[float]:
     """Heights of the flat faces that lie across z, with the part's ends; local vertices (n, 3).
 
-    Faces within `1e-4 · size` of each other are one level; slivers of less than `2e-6 · size²`, or of less than
-    `least_share` of all flat area, are none.
+    A triangle is flat when its corners agree in height within the mesh's noise. Slivers of less than `2e-6 · size²`, or
+    of less than `least_share` of all flat area, are no level.
     """
+    size = scale.size
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     normal = np.cross(b - a, c - a)
     double_area = np.linalg.norm(normal, axis=1)
-    flat = np.abs(normal[:, 2]) > 0.99999 * np.maximum(double_area, 1e-300)
+    z_corners = vertices[faces][:, :, 2]
+    flat = (np.abs(normal[:, 2]) > 0.99 * np.maximum(double_area, 1e-300)) & (np.ptp(z_corners, axis=1) < 3 * scale.noise)
+    flat |= np.abs(normal[:, 2]) > 0.99999 * np.maximum(double_area, 1e-300)
     z = ((a + b + c) / 3.0)[flat, 2]
     area = double_area[flat] / 2.0
     order = np.argsort(z)
     z, area = z[order], area[order]
     found = [float(vertices[faces.ravel(), 2].min()), float(vertices[faces.ravel(), 2].max())]
     if len(z):
-        cuts = np.nonzero(np.diff(z) > 1e-4 * size)[0] + 1
+        cuts = np.nonzero(np.diff(z) > scale.level)[0] + 1
         for group_z, group_area in zip(np.split(z, cuts), np.split(area, cuts), strict=True):
             if group_area.sum() > max(2e-6 * size * size, least_share * area.sum()):
                 found.append(float(np.average(group_z, weights=group_area)))
-    return merge_close(found, 1e-4 * size)
+    return merge_close(found, scale.level)
 
 
 def merge_close(values: list[float], tolerance: float) -> list[float]:
@@ -87,7 +91,7 @@ def merge_close(values: list[float], tolerance: float) -> list[float]:
     return kept
 
 
-def slabs(solid: Manifold, heights: list[float], size: float, knots: NDArray[np.float64] | None = None) -> list[Slab]:
+def slabs(solid: Manifold, heights: list[float], scale: Scale, knots: NDArray[np.float64] | None = None) -> list[Slab]:
     """Cut a solid at `heights` into slabs and say which have vertical walls.
 
     A slab whose walls are not vertical is cut again at the heights among `knots` that lie inside it, where the mesh has
@@ -95,20 +99,20 @@ def slabs(solid: Manifold, heights: list[float], size: float, knots: NDArray[np.
     """
     result = []
     for low, high in zip(heights, heights[1:], strict=False):
-        slab = _slab(solid, low, high, size)
-        inside = _spread(knots, low, high, size) if knots is not None and not slab.straight else []
+        slab = _slab(solid, low, high, scale)
+        inside = _spread(knots, low, high, scale.size) if knots is not None and not slab.straight else []
         if inside:
             edges = [low, *inside, high]
-            result += [_slab(solid, a, b, size) for a, b in zip(edges, edges[1:], strict=False)]
+            result += [_slab(solid, a, b, scale) for a, b in zip(edges, edges[1:], strict=False)]
         else:
             result.append(slab)
     return result
 
 
-def _slab(solid: Manifold, low: float, high: float, size: float) -> Slab:
+def _slab(solid: Manifold, low: float, high: float, scale: Scale) -> Slab:
     rise = high - low
     floor, middle, ceiling = (region(solid, low + rise * t) for t in (NEAR, 0.5, 1 - NEAR))
-    straight = not (loops_differ(floor, ceiling, 2e-4 * size) or loops_differ(floor, middle, 2e-4 * size))
+    straight = not (loops_differ(floor, ceiling, scale.wall) or loops_differ(floor, middle, scale.wall))
     return Slab(low, high, floor, middle, ceiling, straight)
 
 

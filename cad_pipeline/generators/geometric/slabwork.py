@@ -36,11 +36,11 @@ class SlabWork:
     def __init__(self, stack: list[Slab], frame: Frame, scale: Scale) -> None:
         self.frame = frame
         self.scale = scale
-        self.prisms = track(stack, scale.size)
+        self.prisms = track(stack, scale)
         self.chains = chains(self.prisms, scale.size)
         self.fit = fitting([p.ring for p in self.prisms], scale)
         heights = [z for p in self.prisms for z in (p.low, p.high)]
-        self.heights = Lexicon.from_samples(heights, 2e-5 * scale.size, scale.noise)
+        self.heights = Lexicon.from_samples(heights, max(2e-5 * scale.size, 2 * scale.noise), scale.noise)
 
     def features(self, coarse: float = 1.0) -> list[Feature]:
         """Write the stack as features by depth of nesting, upwards, the largest first.
@@ -225,10 +225,10 @@ def fitting(rings: list[Polygon], scale: Scale) -> Fit:
     """Tolerances for curves, and coordinates on which all given loops agree."""
     corners = [np.asarray(ring.exterior.coords)[:-1, :2] for ring in rings]
     points = np.vstack(corners) if corners else np.zeros((0, 2))
-    agree = 4e-5 * scale.size
+    agree = max(4e-5 * scale.size, 2 * scale.noise)
     return Fit(
         line=max(4e-6 * scale.size, 2 * scale.noise),
-        arc=6e-5 * scale.size,
+        arc=max(6e-5 * scale.size, 2 * scale.noise),
         rounding=scale.noise,
         # coordinates that occur at several vertices are agreed; the many single ones of arcs are left free
         x=Lexicon.from_samples(points[:, 0], agree, scale.noise, least=2),
