@@ -42,8 +42,13 @@ def exact_iou(a: Shape, b: Shape, *, rays: int = 384) -> Iou:
             if solid.manifold is None
         )
         return Iou(value=found.value, method=f"{found.method}, because {which}", error=found.error)
+    volumes = (left.manifold.volume(), right.manifold.volume())
     both = max((left.manifold ^ right.manifold).volume(), 0.0)
-    either = left.manifold.volume() + right.manifold.volume() - both
+    if both > min(volumes) * (1.0 + 1e-6):
+        # a closed mesh that crosses itself counts some of its volume as negative; what is shared can't exceed either
+        found = ray_iou(first, second, rays=rays)
+        return Iou(value=found.value, method=f"{found.method}, because a mesh crosses itself", error=found.error)
+    either = sum(volumes) - both
     cures = sorted({*left.cures, *right.cures})
     return Iou(value=_clamped(both / either), method="exact" + "".join(f", {cure}" for cure in cures))
 

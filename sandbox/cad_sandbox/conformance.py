@@ -209,6 +209,37 @@ def finds_the_result(sandbox: Sandbox, folder: Path) -> None:
         _expect(abs((execution.volume_mm3 or 0) - 6) < 1e-9, f"expected 6 mm³ from {source!r}", execution)
 
 
+_USUAL: tuple[str, ...] = (
+    "import math\nfrom types import SimpleNamespace\np = SimpleNamespace(w=math.sqrt(1))\n"
+    "result = cq.Workplane().box(p.w, 2, 3)",
+    "from __future__ import annotations\nfrom dataclasses import dataclass\n\n@dataclass(frozen=True)\nclass Size:\n"
+    "    w: float = 1.0\n\nresult = cq.Workplane().box(Size().w, 2, 3)",
+    "class Base:\n    w = 1\n\nclass Part(Base):\n    def build(self):\n        return cq.Workplane().box(self.w, 2, 3)\n\n"
+    "result = Part().build()",
+    "def depth(n):\n    return 1 if n == 0 else depth(n - 1)\n\nresult = cq.Workplane().box(depth(900), 2, 3)",
+    "import numpy as np\nfrom scipy.optimize import brentq\n"
+    "result = cq.Workplane().box(float(np.round(brentq(lambda x: x - 1, 0, 3), 9)), 2, 3)",
+    "from OCP.BRepPrimAPI import BRepPrimAPI_MakeBox\nresult = BRepPrimAPI_MakeBox(1.0, 2.0, 3.0).Shape()",
+    "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(2) as pool:\n"
+    "    (w,) = pool.map(abs, [-1])\nresult = cq.Workplane().box(w, 2, 3)",
+    "import logging, warnings\nwarnings.warn('odd')\nlogging.warning('odd')\nresult = cq.Workplane().box(1, 2, 3)",
+    "from cadquery.vis import show\nresult = cq.Workplane().box(1, 2, 3)\nshow(result)",
+    "result = cq.Workplane().sketch().rect(1, 2).finalize().extrude(3)",
+    "a = cq.Assembly().add(cq.Workplane().box(1, 1, 3), name='a').add(cq.Workplane().box(1, 1, 3), name='b')\n"
+    "a.constrain('a@faces@>X', 'b@faces@<X', 'Plane')\na.solve()\nresult = a",
+)
+
+
+def runs_usual_programs(sandbox: Sandbox, folder: Path) -> None:
+    """What honest programs do works behind the wall: imports, classes, recursion, threads, logging, assemblies."""
+    for source in _USUAL:
+        head = "" if source.startswith("from __future__") else "import cadquery as cq\n"
+        text = head + source.replace("annotations\n", "annotations\nimport cadquery as cq\n", 1)
+        execution = sandbox.run(text, folder)
+        _expect(execution.built, f"expected {source!r} to build", execution)
+        _expect(abs((execution.volume_mm3 or 0) - 6) < 1e-6, f"expected 6 mm³ from {source!r}", execution)
+
+
 def measures_several_solids(sandbox: Sandbox, folder: Path) -> None:
     """All solids count, not only the first; a solid turned inside out is turned back."""
     execution = sandbox.run(
@@ -277,6 +308,7 @@ PROPERTIES: tuple[Callable[[Sandbox, Path], None], ...] = (
     tells_outcomes_apart,
     names_the_line,
     finds_the_result,
+    runs_usual_programs,
     measures_several_solids,
     writes_the_same_bytes,
     survives_booleans,

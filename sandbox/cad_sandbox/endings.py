@@ -29,7 +29,10 @@ OF_PROGRAM = frozenset(
         Outcome.REFUSED,
     }
 )
-OF_VALIDATION = frozenset({Outcome.BUILT, Outcome.NO_SOLID, Outcome.INVALID, Outcome.OUT_OF_MEMORY, Outcome.REFUSED})
+# LOST from the validating process means that the machine failed it: a full disk, say.
+OF_VALIDATION = frozenset(
+    {Outcome.BUILT, Outcome.NO_SOLID, Outcome.INVALID, Outcome.OUT_OF_MEMORY, Outcome.REFUSED, Outcome.LOST}
+)
 
 _MAX_REPORT = 1 << 20
 _MEMORY_SHARE = 0.8

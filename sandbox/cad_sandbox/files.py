@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ def write_brep(shape: Any, path: Path) -> None:
     from OCP.TopTools import TopTools_FormatVersion
 
     version = TopTools_FormatVersion.TopTools_FormatVersion_VERSION_1
-    if not BRepTools.Write_s(shape, str(path), False, False, version):
-        raise OSError(f"expected OCC to write {path.name}, it refused")
+    # OCC ignores a full disk or a file limit; Python's own writing does not.
+    stream = io.BytesIO()
+    BRepTools.Write_s(shape, stream, False, False, version)
+    path.write_bytes(stream.getbuffer())
 
 
 def write_step(shape: Any, path: Path, *, product: str) -> None:
@@ -49,12 +52,13 @@ def write_step(shape: Any, path: Path, *, product: str) -> None:
     # Several solids stay one product; an assembly of nameless parts would help nobody.
     Interface_Static.SetIVal_s("write.step.assembly", 0)
     writer = STEPControl_Writer()
-    if writer.Transfer(shape, STEPControl_AsIs) != IFSelect_RetDone or writer.Write(str(path)) != IFSelect_RetDone:
-        raise OSError(f"expected OCC to write {path.name}, it refused")
-    text = path.read_bytes()
+    stream = io.BytesIO()
+    if writer.Transfer(shape, STEPControl_AsIs) != IFSelect_RetDone or writer.WriteStream(stream) != IFSelect_RetDone:
+        raise ValueError(f"expected OCC to write {path.name}, it refused")
+    text = stream.getvalue()
     stamped, count = _STAMP.subn(rb"\g<1>" + _FIXED_STAMP + rb"\g<2>", text[:4096], count=1)
     if count != 1:
-        raise OSError(f"expected a FILE_NAME line in {path.name}, found none")
+        raise ValueError(f"expected a FILE_NAME line in {path.name}, found none")
     whole = stamped + text[4096:]
     path.write_bytes(_NUMBERED_PRODUCT.sub(rb"\g<1>\g<2>','\g<2>'", whole, count=1))
 
@@ -80,7 +84,7 @@ def read_step(path: Path) -> Any:
     Interface_Static.SetCVal_s("xstep.cascade.unit", "MM")
     reader = STEPControl_Reader()
     if reader.ReadFile(str(path)) != IFSelect_RetDone:
-        raise OSError(f"expected {path.name} to be readable, OCC refused it")
+        raise ValueError(f"expected {path.name} to be readable, OCC refused it")
     reader.TransferRoots()
     return reader.OneShape()
 

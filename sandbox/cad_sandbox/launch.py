@@ -109,8 +109,9 @@ def _bubblewrap(spool: Path | None, extra: tuple[str, ...]) -> list[str]:
             words += ["--ro-bind", link, link]
     words += ["--ro-bind", "/usr", "/usr", "--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev"]
     visible = {*readable_paths(), sys.prefix, sys.base_prefix, str(Path(__file__).resolve().parent)}
+    there = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/dev")
     for path in sorted(visible):
-        if not path.startswith(("/usr/", "/lib", "/dev/")) and path != "/usr" and os.path.exists(path):
+        if os.path.exists(path) and not any(path == root or path.startswith(root + "/") for root in there):
             words += ["--ro-bind", path, path]
     if spool is not None:
         words += ["--bind", str(spool), str(spool)]

@@ -93,7 +93,7 @@ class ForkServerSandbox:
         self.limits = limits
         self.isolation = isolation
         self._means = find_means(isolation)
-        self._layers = layers_of(self._means)
+        self._layers = {"isolation": isolation.value, **layers_of(self._means)}
         self._probes: dict[str, str] = {}
         self._lock = threading.Lock()
         self._numbers = 0
@@ -267,6 +267,8 @@ class ForkServerSandbox:
                 zygote.wait_if_ending()
                 raise
             execution = read_reply(reply, self._layers)
+            if execution.outcome is Outcome.LOST:
+                raise SandboxUnavailable(f"{execution.message}; make room in {self._state.root.parent} or set TMPDIR")
             if not execution.built:
                 return execution
             names = sorted(FILE_NAMES[export] for export in limits.exports)

@@ -40,8 +40,8 @@ def validate_and_write(
     except MemoryError as error:
         report = {"outcome": "out_of_memory", "message": f"while the shape was validated: {error or 'MemoryError'}"}
     except OSError as error:
-        # EFBIG is the file limit; a full disk is the machine's fault, but all this process can do is say so.
-        outcome = "refused" if error.errno == errno.EFBIG else "invalid"
+        # The file limit is the program's affair, a full disk the machine's.
+        outcome = "refused" if error.errno == errno.EFBIG else "lost"
         report = {"outcome": outcome, "message": f"the files could not be written: {error}"}
     except Exception as error:
         text = " ".join(str(error)[:500].split())

@@ -39,6 +39,7 @@ def main() -> None:
             raise RuntimeError(f"expected one thread before forking, got {tasks}: children would deadlock")
         send(control, {"ready": True, "versions": versions})
     except WireError:
+        _clear(spool)
         return
     except Exception as error:
         with contextlib.suppress(WireError):
@@ -141,7 +142,11 @@ def _serve(control: socket.socket, spool: Path, walls: Walls) -> None:
     for pid in wardens:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, 0)
-    # A caller that closes its sandbox kills this process first; being here means that it died without a word.
+    _clear(spool)
+
+
+def _clear(spool: Path) -> None:
+    """Remove the spool of a caller that died; one that closes its sandbox kills this process first."""
     shutil.rmtree(spool, ignore_errors=True)
     with contextlib.suppress(OSError):
         spool.parent.rmdir()

@@ -155,6 +155,33 @@ def test_cpp_is_told_from_python(own: ForkServerSandbox, tmp_path: Path) -> None
     assert "in C++" in execution.message and execution.line == 3
 
 
+def test_large_files_are_refused(own: ForkServerSandbox, tmp_path: Path) -> None:
+    torus = "import cadquery as cq\nresult = cq.Solid.makeTorus(10, 3)\n"
+    boxes = (
+        "import cadquery as cq\n"
+        "result = [cq.Solid.makeBox(1 + k / 1000, 1, 1, cq.Vector(3 * k, 0, 0)) for k in range(450)]\n"
+    )
+    for source, export in ((torus, Export.STL), (boxes, Export.STEP), (boxes, Export.BREP)):
+        execution = own.run(source, tmp_path, limits=Limits(file_mb=1, exports=frozenset({export})))
+        assert execution.outcome is Outcome.REFUSED, (export, execution.message)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_not_the_programs_fault(
+    own: ForkServerSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cad_sandbox.server
+
+    def full(*_: object, **__: object) -> tuple[dict[str, object], bytes]:
+        return {"outcome": "lost", "message": "[Errno 28] No space left", "log": "", "seconds": 1}, b""
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cad_sandbox.server, "receive", full)
+        with pytest.raises(SandboxUnavailable, match="No space left"):
+            own.run(BOX.format(1), tmp_path)
+    assert own.run(BOX.format(2), tmp_path).volume_mm3 == pytest.approx(2)
+
+
 def test_the_log_keeps_both_ends(own: ForkServerSandbox, tmp_path: Path) -> None:
     source = "import sys\nprint('first')\nfor i in range(30000): print('x' * 20)\nprint('last', file=sys.stderr)\n1/0"
     execution = own.run(source, tmp_path)

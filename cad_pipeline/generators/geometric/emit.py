@@ -43,7 +43,7 @@ class Text:
 
 def emit(program: FeatureProgram, title: str, tolerance: float) -> Text:
     """Write `program`; `title` becomes its docstring, `tolerance` (mm) is used to recognise patterns."""
-    writer = _Writer(datum=_datum(program.features), tolerance=tolerance)
+    writer = _Writer(datum=_datum(program.features, tolerance), tolerance=tolerance)
     for group in _grouped(program.features):
         writer.write(group)
     lines = [f'"""{title}"""', "", "import cadquery as cq", ""]
@@ -54,7 +54,7 @@ def emit(program: FeatureProgram, title: str, tolerance: float) -> Text:
     return Text("\n".join(lines), tuple(writer.book.parameters))
 
 
-def _datum(features: Sequence[Feature]) -> NDArray[np.float64]:
+def _datum(features: Sequence[Feature], tolerance: float) -> NDArray[np.float64]:
     """World point from which everything is measured: the middle of the base sketch, on its lower face."""
     base = features[0]
     if isinstance(base, Revolution):
@@ -67,7 +67,8 @@ def _datum(features: Sequence[Feature]) -> NDArray[np.float64]:
         x, y = (points.min(axis=0) + points.max(axis=0)) / 2.0
     else:
         x, y = shape.centre
-    return base.frame.to_world(np.array([[x, y, low]]))[0]
+    local = np.array([[nice(float(x), tolerance), nice(float(y), tolerance), low]])
+    return np.array([nice(c, 1e-9) for c in base.frame.to_world(local)[0]])
 
 
 def _grouped(features: Sequence[Feature]) -> list[list[Feature]]:
@@ -220,12 +221,12 @@ class _Writer:
         dx, dy, dz = self._local(feature.frame)
         plane = self._plane(feature.frame.axes)
         levels = self._levels(feature.frame.axes[2])
-        mouth = _clean(-dz)
+        mouth = nice(-dz, self.tolerance)
         level = levels.find(mouth)
         if level is None:
             level = self.book.name("hole", "z", mouth, comment="height of the mouth")
             levels.learn(mouth, level)
-        points = [(_clean(x - dx), _clean(y - dy)) for x, y in feature.points]
+        points = [(nice(x - dx, self.tolerance), nice(y - dy, self.tolerance)) for x, y in feature.points]
         where = f"part.copyWorkplane({self._raised(plane, level)}){self._points(points, 'hole')}"
         diameter = self.book.name("hole", "d", feature.diameter)
         depth = "" if feature.depth is None else f", depth={self.book.name('hole', 'depth', feature.depth)}"

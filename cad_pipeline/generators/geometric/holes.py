@@ -44,7 +44,7 @@ def drilled(features: Sequence[Feature], target: Manifold, scale: Scale) -> list
     for frame, bores in _by_frame(features, scale):
         beam_target = to_frame(target, frame)
         for stack in _stacks(bores, scale):
-            hole = _hole(stack, frame, beam_target, scale)
+            hole = _hole(stack, frame, beam_target, _levels(features, frame), scale)
             if hole is not None:
                 for bore in stack:
                     del rest[bore.index]
@@ -54,11 +54,25 @@ def drilled(features: Sequence[Feature], target: Manifold, scale: Scale) -> list
         for k, other in enumerate(merged):
             if _alike(hole, other, scale):
                 points = [p[:2] for p in other.frame.to_local(hole.frame.to_world(np.array([[*q, 0.0] for q in hole.points])))]
-                merged[k] = replace(other, points=(*other.points, *((float(x), float(y)) for x, y in points)))
+                new = [(float(x), float(y)) for x, y in points]
+                new = [p for p in new if all(math.dist(p, q) > scale.level for q in other.points)]
+                merged[k] = replace(other, points=(*other.points, *new))
                 break
         else:
             merged.append(hole)
     return [*rest.values(), *merged]
+
+
+def _levels(features: Sequence[Feature], frame: Frame) -> list[float]:
+    """Heights of the ends of added prisms along the frame's z."""
+    found = []
+    for feature in features:
+        if isinstance(feature, Extrusion) and feature.mode is Mode.ADD:
+            turn = float(feature.frame.axes[2] @ frame.axes[2])
+            if abs(abs(turn) - 1) < 1e-9:
+                shift = float(frame.to_local(feature.frame.origin[None])[0][2])
+                found += [turn * feature.low + shift, turn * feature.high + shift]
+    return found
 
 
 def _alike(a: Hole, b: Hole, scale: Scale) -> bool:
@@ -117,7 +131,7 @@ def _stacks(bores: list[_Bore], scale: Scale) -> list[list[_Bore]]:
     return stacks
 
 
-def _hole(stack: list[_Bore], frame: Frame, target: Manifold, scale: Scale) -> Hole | None:
+def _hole(stack: list[_Bore], frame: Frame, target: Manifold, levels: Sequence[float], scale: Scale) -> Hole | None:
     if len(stack) > 2:
         return None
     low, high = stack[0].low, stack[-1].high
@@ -133,6 +147,8 @@ def _hole(stack: list[_Bore], frame: Frame, target: Manifold, scale: Scale) -> H
     if not open_up:
         return None
     depth = None if open_down else nice(high - low, scale.noise)
+    if open_down and not any(abs(high - level) < scale.level for level in levels):
+        high = target.bounding_box()[5]  # a hole through a curved wall starts outside the part
     at = frame.moved(np.array([0.0, 0.0, high]))
     hole = Hole(at, ((narrow.x, narrow.y),), 2 * narrow.radius, depth, high - low)
     if len(stack) == 2:

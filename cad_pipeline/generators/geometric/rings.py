@@ -104,8 +104,15 @@ def _as_circle(points: Points, fit: Fit) -> Circle | None:
     if len(points) < 8:
         return None
     x, y, radius, error = _circle_fit(points)
-    if error > max(fit.arc, 0.0):
-        return None
+    if error > fit.arc:
+        # triangles that do not run along a round wall put points inside its facets: judge by the outer points
+        if error > 0.01 * radius:
+            return None
+        outer = points[np.hypot(points[:, 0] - x, points[:, 1] - y) > radius - 0.25 * error]
+        x, y, radius, error = _circle_fit(outer) if len(outer) >= 8 else (x, y, radius, error)
+        inside = radius - np.hypot(points[:, 0] - x, points[:, 1] - y)
+        if error > fit.arc or inside.max() > 0.006 * radius:
+            return None
     edge = np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1)
     turn = 2 * np.arcsin(np.clip(edge / (2 * radius), 0, 1))
     if turn.max() > MAX_TURN:

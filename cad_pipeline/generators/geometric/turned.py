@@ -120,14 +120,21 @@ def _revolutions(half: Polygon | MultiPolygon, axis: Frame, corners: Vectors, sc
 
 
 def _snapped(ring: shapely.LinearRing, corners: Vectors, scale: Scale) -> Vectors:
-    """Move profile points onto the mesh's own vertices, which lie on the true surface; facet middles lie inside it."""
+    """Move profile points onto the mesh's own vertices, which lie on the true surface.
+
+    Points far from any vertex are where the half-plane crosses a facet's inside: they lie off the surface and go.
+    """
     points = np.asarray(ring.coords)[:-1, :2]
     distance, nearest = cKDTree(corners).query(points)
+    on_axis = points[:, 0] < 2e-4 * scale.size
     close = distance < 0.012 * np.maximum(points[:, 0], 0.02 * scale.size)
-    points = np.where(close[:, None], corners[nearest], points)
-    points[points[:, 0] < 2e-4 * scale.size, 0] = 0.0
-    keep = np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1) > 1e-6 * scale.size
-    return points[keep] if keep.sum() >= 3 else points
+    snapped = np.where((close & ~on_axis)[:, None], corners[nearest], points)
+    snapped[snapped[:, 0] < 2e-4 * scale.size, 0] = 0.0
+    kept = snapped[close | on_axis]
+    if len(kept) < 3:
+        kept = snapped
+    apart = np.linalg.norm(kept - np.roll(kept, 1, axis=0), axis=1) > 1e-6 * scale.size
+    return kept[apart] if apart.sum() >= 3 else kept
 
 
 def _as_profile(shape: Shape2D) -> Outline | None:
