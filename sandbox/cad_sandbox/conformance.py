@@ -10,17 +10,12 @@ field's canary lies in its environment.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
-import socket
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from cad_sandbox.attack import BREACH, CONTROL, CONTROL_VOLUME_MM3, Attack, Length, program_of
+from cad_sandbox.attacked_field import Field, field
 from cad_sandbox.attacks_on_server import ON_SERVER
 from cad_sandbox.attacks_outward import OUTWARD
 from cad_sandbox.execution import Execution, Outcome, Sandbox
@@ -30,80 +25,10 @@ __all__ = ["ATTACKS", "LIMITS", "PROPERTIES", "Attack", "Field", "Length", "NotC
 
 ATTACKS = OUTWARD + ON_SERVER
 LIMITS = Limits(wall_s=4.0, cpu_s=20.0, memory_mb=2500, log_kb=16)
-_ENVIRONMENT_NAME = "CAD_SANDBOX_CONFORMANCE_CANARY"
 
 
 class NotConforming(AssertionError):
     """A sandbox does not hold a property that it must hold."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """What lies outside the wall for attacks to reach for: a secret, listening sockets, a canary in the environment."""
-
-    folder: Path
-    token: str
-    tcp: socket.socket
-    datagrams: tuple[socket.socket, ...]
-
-    def addresses(self) -> dict[str, str | int]:
-        """Name the targets for an attacking program; the token itself is known only to the field's secret."""
-        udp, _, _ = self.datagrams
-        return {
-            "secret": str(self.folder / "secret"),
-            "folder": str(self.folder),
-            "tcp": self.tcp.getsockname()[1],
-            "udp": udp.getsockname()[1],
-            "abstract": f"cad-sandbox-{self.folder.name}",
-            "local": str(self.folder / "socket"),
-            "token": f"breach-{self.folder.name}",
-        }
-
-    def breaches(self) -> list[str]:
-        """Say what got through, seen from outside."""
-        found = []
-        with contextlib.suppress(BlockingIOError):
-            self.tcp.accept()[0].close()
-            found.append("a TCP connection came in")
-        for listener in self.datagrams:
-            with contextlib.suppress(BlockingIOError):
-                listener.recv(64)
-                found.append(f"a datagram came in at {listener.getsockname()!r}")
-        strange = {path.name for path in self.folder.iterdir()} ^ {"secret", "socket"}
-        if strange:
-            found.append(f"the folder outside was changed: {sorted(strange)}")
-        elif (self.folder / "secret").stat().st_mode & 0o777 != 0o600:
-            found.append("the secret's mode was changed")
-        for shared in ("/dev/shm", tempfile.gettempdir()):
-            if os.path.exists(os.path.join(shared, str(self.addresses()["token"]))):
-                found.append(f"a file was left in {shared}")
-        return found
-
-
-@contextlib.contextmanager
-def field() -> Iterator[Field]:
-    """Lay out a field and clear it away afterwards."""
-    token = secrets.token_hex(16)
-    with tempfile.TemporaryDirectory(prefix="field-") as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        secret = folder / "secret"
-        secret.write_text(token)
-        secret.chmod(0o600)
-        tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        udp, abstract, local = (
-            stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
-            for family in (socket.AF_INET, socket.AF_UNIX, socket.AF_UNIX)
-        )
-        udp.bind(("127.0.0.1", 0))
-        abstract.bind(f"\0cad-sandbox-{folder.name}")
-        local.bind(str(folder / "socket"))
-        for listener in (tcp, udp, abstract, local):
-            listener.setblocking(False)
-        os.environ[_ENVIRONMENT_NAME] = token
-        try:
-            yield Field(folder=folder, token=token, tcp=tcp, datagrams=(udp, abstract, local))
-        finally:
-            del os.environ[_ENVIRONMENT_NAME]
 
 
 def _expect(holds: bool, words: str, execution: Execution | None = None) -> None:
@@ -214,7 +139,8 @@ _USUAL: tuple[str, ...] = (
     "result = cq.Workplane().box(p.w, 2, 3)",
     "from __future__ import annotations\nfrom dataclasses import dataclass\n\n@dataclass(frozen=True)\nclass Size:\n"
     "    w: float = 1.0\n\nresult = cq.Workplane().box(Size().w, 2, 3)",
-    "class Base:\n    w = 1\n\nclass Part(Base):\n    def build(self):\n        return cq.Workplane().box(self.w, 2, 3)\n\n"
+    "class Base:\n    w = 1\n\nclass Part(Base):\n"
+    "    def build(self):\n        return cq.Workplane().box(self.w, 2, 3)\n\n"
     "result = Part().build()",
     "def depth(n):\n    return 1 if n == 0 else depth(n - 1)\n\nresult = cq.Workplane().box(depth(900), 2, 3)",
     "import numpy as np\nfrom scipy.optimize import brentq\n"

@@ -30,6 +30,8 @@ __all__ = ["ForkServerSandbox"]
 _MAX_REPLY_BYTES = 8 << 20
 _RUNS_PER_WARDEN = 1000
 _GRACE_S = 20.0
+_PREFIX = "cad-sandbox-"
+_SWEEP_AFTER_S = 60.0
 _ATTEMPTS_TO_OPEN = 3
 
 
@@ -53,7 +55,8 @@ class _State:
 
     def __init__(self) -> None:
         self.owner = os.getpid()
-        self.root = Path(tempfile.mkdtemp(prefix="cad-sandbox-"))
+        _sweep(Path(tempfile.gettempdir()))
+        self.root = Path(tempfile.mkdtemp(prefix=_PREFIX))
         self.zygote: Zygote | None = None
         self.slots: list[_Slot] = []
 
@@ -68,6 +71,18 @@ class _State:
             if not slot.busy:
                 slot.hang_up()
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what callers that were killed left behind: their servers empty the spool, but can't remove its folder.
+
+    A living sandbox's spool is never empty, and rmdir removes nothing else.
+    """
+    for old in folder.glob(_PREFIX + "*"):
+        with contextlib.suppress(OSError):
+            if time.time() - old.stat().st_mtime > _SWEEP_AFTER_S:
+                (old / "spool").rmdir()
+                old.rmdir()
 
 
 class ForkServerSandbox:

@@ -23,9 +23,11 @@ from cad_pipeline.generators.geometric.features import (
     Revolution,
 )
 from cad_pipeline.generators.geometric.frame import Frame
+from cad_pipeline.generators.geometric.layout import wrapped
 from cad_pipeline.generators.geometric.numbers import nice, text
 from cad_pipeline.generators.geometric.parameters import Levels, ParameterBook, is_zero
 from cad_pipeline.generators.geometric.patterns import Grid, Polar, recognise
+from cad_pipeline.generators.geometric.profile_text import profile_calls
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Segment, Shape2D, Slot
 from cad_pipeline.generators.geometric.sketch_text import half, pair, sketch_calls
 from cad_pipeline.values import Parameter
@@ -47,10 +49,11 @@ def emit(program: FeatureProgram, title: str, tolerance: float) -> Text:
     for group in _grouped(program.features):
         writer.write(group)
     lines = [f'"""{title}"""', "", "import cadquery as cq", ""]
-    block = writer.book.lines()
+    block = writer.book.lines(used_by="\n".join(writer.statements))
     if block:
         lines += ["# Dimensions", *block, ""]
-    lines += [*writer.planes.values(), "", *writer.statements, "", "result = part", ""]
+    rows = [row for statement in writer.statements for row in wrapped(statement)]
+    lines += [*writer.planes.values(), "", *rows, "", "result = part", ""]
     return Text("\n".join(lines), tuple(writer.book.parameters))
 
 
@@ -67,7 +70,7 @@ def _datum(features: Sequence[Feature], tolerance: float) -> NDArray[np.float64]
         x, y = (points.min(axis=0) + points.max(axis=0)) / 2.0
     else:
         x, y = shape.centre
-    local = np.array([[nice(float(x), tolerance), nice(float(y), tolerance), low]])
+    local = np.array([[nice(float(x), 20 * tolerance), nice(float(y), 20 * tolerance), low]])
     return np.array([nice(c, 1e-9) for c in base.frame.to_world(local)[0]])
 
 
@@ -210,12 +213,13 @@ class _Writer:
         dx, dy, dz = self._local(feature.frame)
         plane = self._plane(np.array([axes[0], axes[2], -axes[1]]))
         profile = _moved(feature.profile, -dz)
+        calls = profile_calls(profile, self.book, self._levels(axes[2]))
         x, y = -_clean(dx), -_clean(dy)
         turned = "360, (0, 0, 0), (0, 1, 0)"
         if not (is_zero(x) and is_zero(y)):
             base = f"{plane}.transformed(offset=({text(x)}, 0, {text(-y)}))"
-            return f"{base}{sketch_calls(profile, 'profile', self.book)}.revolve({turned})"
-        return f"{plane}{sketch_calls(profile, 'profile', self.book)}.revolve({turned})"
+            return f"{base}{calls}.revolve({turned})"
+        return f"{plane}{calls}.revolve({turned})"
 
     def _hole(self, feature: Hole) -> None:
         dx, dy, dz = self._local(feature.frame)

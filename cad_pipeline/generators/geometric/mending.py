@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import manifold3d as m3
 import numpy as np
 
+from cad_pipeline.generators.geometric.directions import candidate_frames
 from cad_pipeline.generators.geometric.features import Feature, Mode, count_numbers
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.scale import Scale
@@ -159,7 +160,8 @@ def _explain(
     mesh = piece.to_mesh64()
     vertices, faces = np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, dtype=np.int64)
     choice: tuple[float, list[Feature]] | None = None
-    for frame in frames:
+    own = [f for f in candidate_frames(vertices, faces, most=3) if all(_another(f, g) for g in frames)]
+    for frame in (*frames, *own):
         local = frame.to_local(vertices)
         solid = to_frame(piece, frame)
         heights = levels(local, faces, scale)
@@ -177,6 +179,10 @@ def _explain(
                 if numbers < 24:
                     break
     return choice[1] if choice else None
+
+
+def _another(a: Frame, b: Frame) -> bool:
+    return abs(float(a.axes[2] @ b.axes[2])) < 1 - 1e-7
 
 
 def _flipped(features: list[Feature], mode: Mode) -> list[Feature]:

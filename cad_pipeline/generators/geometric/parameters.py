@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from cad_pipeline.generators.geometric.numbers import text
@@ -24,6 +25,19 @@ class ParameterBook:
     most: int = MOST_PARAMETERS
     _by_key: dict[tuple[str, str], str] = field(default_factory=dict)
     parameters: list[Parameter] = field(default_factory=list)
+    derived: list[tuple[str, str]] = field(default_factory=list)
+
+    def derive(self, name: str, expression: str) -> str:
+        """Name a sum of parameters, so that what stands on it reads easily; numbers and single names stay as they are."""
+        if " " not in expression or not any(p.name in expression for p in self.parameters):
+            return expression
+        taken = {p.name for p in self.parameters} | {n for n, _ in self.derived}
+        count, base = 2, name
+        while name in taken:
+            name = f"{base}_{count}"
+            count += 1
+        self.derived.append((name, expression))
+        return name
 
     def name(self, role: str, what: str, value: float, unit: str = "mm", comment: str = "") -> str:
         """Return an expression for `value`: the name of a parameter `role_what`, or the number itself."""
@@ -33,7 +47,7 @@ class ParameterBook:
         if len(self.parameters) >= self.most or is_zero(value):
             return written
         base = name = f"{role}_{what}"
-        taken = {p.name for p in self.parameters}
+        taken = {p.name for p in self.parameters} | {n for n, _ in self.derived}
         count = 2
         while name in taken:
             name = f"{base}_{count}"
@@ -42,17 +56,23 @@ class ParameterBook:
         self.parameters.append(Parameter(name=name, value=float(written), unit=unit, comment=comment))
         return name
 
-    def lines(self) -> list[str]:
-        """Write the block of assignments, aligned, with units."""
+    def lines(self, used_by: str) -> list[str]:
+        """Write the block of assignments, aligned, with units; sums that `used_by` does not need are left out."""
         if not self.parameters:
             return []
         width = max(len(p.name) for p in self.parameters)
         numbers = [str(int(p.value)) if p.unit == "count" else text(p.value) for p in self.parameters]
         digits = max(len(n) for n in numbers)
-        return [
+        lines = [
             f"{p.name:<{width}} = {n:<{digits}}  # {p.unit}{': ' + p.comment if p.comment else ''}".rstrip()
             for p, n in zip(self.parameters, numbers, strict=True)
         ]
+        sums: list[str] = []
+        for name, expression in reversed(self.derived):
+            if re.search(rf"\b{name}\b", used_by):
+                sums.insert(0, f"{name} = {expression}")
+                used_by += "\n" + expression
+        return [*lines, *sums]
 
 
 @dataclass
@@ -80,7 +100,7 @@ class Levels:
             return at_low, difference(at_high, at_low)
         if at_low is not None:
             rise = self.book.name(role, "height", high - low)
-            self.learn(high, total(at_low, rise))
+            self.learn(high, self.book.derive(f"{role}_top", total(at_low, rise)))
             return at_low, rise
         assert at_high is not None
         depth = self.book.name(role, "depth", high - low)

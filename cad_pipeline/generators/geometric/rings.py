@@ -111,7 +111,7 @@ def _as_circle(points: Points, fit: Fit) -> Circle | None:
         outer = points[np.hypot(points[:, 0] - x, points[:, 1] - y) > radius - 0.25 * error]
         x, y, radius, error = _circle_fit(outer) if len(outer) >= 8 else (x, y, radius, error)
         inside = radius - np.hypot(points[:, 0] - x, points[:, 1] - y)
-        if error > fit.arc or inside.max() > 0.006 * radius:
+        if error > fit.arc or inside.max() > 0.012 * radius:
             return None
     edge = np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1)
     turn = 2 * np.arcsin(np.clip(edge / (2 * radius), 0, 1))

@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_pipeline.generators.geometric.bores import fill_bores, flat_triangles
 from cad_pipeline.generators.geometric.directions import candidate_frames
-from cad_pipeline.generators.geometric.facets import facets_of
+from cad_pipeline.generators.geometric.facets import Facets, facets_of
 from cad_pipeline.generators.geometric.features import Feature, FeatureProgram, count_numbers
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.mending import Budget, mend
@@ -37,6 +38,16 @@ class Part:
     scale: Scale
 
     @cached_property
+    def facets(self) -> Facets:
+        """Planar facets of the mesh."""
+        return facets_of(self.vertices, self.faces, self.scale.size, self.scale.noise)
+
+    @cached_property
+    def flat_faces(self) -> NDArray[np.int64]:
+        """Triangles (k, 3) of truly flat facets, which alone make levels."""
+        return self.faces[flat_triangles(self.facets)]
+
+    @cached_property
     def bodies(self) -> int:
         """How many bodies the part has."""
         return len(self.solid.decompose())
@@ -60,7 +71,23 @@ class Candidate:
 
 
 def search(part: Part) -> list[Candidate]:
-    """Return candidate programs, best score first.
+    """Return candidate programs, best score first: the part explained without its bores, and, where that fails, with them."""
+    filled = fill_bores(part.vertices, part.faces, part.facets, part.scale)
+    if filled is None:
+        return _explained(part)
+    base = Part(filled.vertices, filled.faces, filled.solid, part.scale)
+    found: list[Candidate] = []
+    for candidate in _explained(base)[:3]:
+        features = [*candidate.program.features, *filled.bores]
+        found += [c for c in [_scored(part, f"{candidate.program.route} drilled", features)] if c]
+    found.sort(key=lambda c: -c.score)
+    if not found or found[0].iou < 0.97:
+        found += _explained(part)
+    return sorted(found, key=lambda c: -c.score)
+
+
+def _explained(part: Part) -> list[Candidate]:
+    """Explain a part by prisms, revolutions and mending.
 
     Every direction is tried with plain slabs; the two best are cut finer where walls are not vertical, and coarser, as a
     base for mending; likely axes are tried as turned bodies; the best of each kind are mended.
@@ -101,7 +128,7 @@ def _varied(found: list[Candidate], most: int) -> list[Candidate]:
 
 
 def _turned(part: Part, frames: list[Frame]) -> list[Candidate]:
-    facets = facets_of(part.vertices, part.faces, part.scale.size, part.scale.noise)
+    facets = part.facets
     found: list[Candidate] = []
     for number, frame in enumerate(frames):
         axis = axis_frame(frame, facets, part.scale)
@@ -118,7 +145,7 @@ class _Direction:
         self.part, self.frame, self.number = part, frame, number
         self._z = frame.to_local(part.vertices)[:, 2]
         self._solid = to_frame(part.solid, frame)
-        self._heights = levels(frame.to_local(part.vertices), part.faces, part.scale)
+        self._heights = levels(frame.to_local(part.vertices), part.flat_faces, part.scale)
         self._plain = slabs(self._solid, self._heights, part.scale)
 
     def plain(self) -> list[Feature]:
@@ -127,7 +154,7 @@ class _Direction:
 
     def few(self) -> list[Feature]:
         """Extrude between the weightiest levels only: a short base for mending; nothing if all levels are weighty."""
-        heights = levels(self.frame.to_local(self.part.vertices), self.part.faces, self.part.scale, 0.05)
+        heights = levels(self.frame.to_local(self.part.vertices), self.part.flat_faces, self.part.scale, 0.05)
         if len(heights) == len(self._heights):
             return []
         return _editable(self.part, SlabWork(slabs(self._solid, heights, self.part.scale), self.frame, self.part.scale))

@@ -70,7 +70,7 @@ def levels(
     area = double_area[flat] / 2.0
     order = np.argsort(z)
     z, area = z[order], area[order]
-    found = [float(vertices[faces.ravel(), 2].min()), float(vertices[faces.ravel(), 2].max())]
+    found = [float(vertices[:, 2].min()), float(vertices[:, 2].max())]
     if len(z):
         cuts = np.nonzero(np.diff(z) > scale.level)[0] + 1
         for group_z, group_area in zip(np.split(z, cuts), np.split(area, cuts), strict=True):

@@ -16,7 +16,7 @@ from cad_pipeline.generators.geometric.shapes2d import (
     circle_through,
 )
 
-__all__ = ["half", "pair", "sketch_calls"]
+__all__ = ["arc_call", "half", "pair", "sketch_calls"]
 
 
 def pair(x: float, y: float) -> str:
@@ -84,13 +84,16 @@ def _outline(shape: Outline) -> str:
         if segment.mid is None:
             calls.append(".close()" if last else f".lineTo{pair(*segment.end)}")
         else:
-            calls.append(_arc(here, segment.mid, segment.end) + (".close()" if last else ""))
+            calls.append(arc_call(here, segment.mid, segment.end) + (".close()" if last else ""))
         here = segment.end
     return "".join(calls)
 
 
-def _arc(start: tuple[float, float], mid: tuple[float, float], end: tuple[float, float]) -> str:
-    """Write an arc by its radius where that is safe, else by its middle point."""
+def arc_call(
+    start: tuple[float, float], mid: tuple[float, float], end: tuple[float, float], end_text: str | None = None
+) -> str:
+    """Write an arc by its radius where that is safe, else by its middle point; `end_text` stands for its end."""
+    end_text = end_text or pair(*end)
     circle = circle_through(start, mid, end)
     chord = math.dist(start, end)
     if circle is not None:
@@ -98,5 +101,5 @@ def _arc(start: tuple[float, float], mid: tuple[float, float], end: tuple[float,
         sagitta = math.dist(mid, ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2))
         if sagitta < 0.45 * chord and chord < 1.98 * radius:
             left = (end[0] - start[0]) * (mid[1] - start[1]) - (end[1] - start[1]) * (mid[0] - start[0]) > 0
-            return f".radiusArc({pair(*end)}, {text(radius if left else -radius)})"
-    return f".threePointArc({pair(*mid)}, {pair(*end)})"
+            return f".radiusArc({end_text}, {text(radius if left else -radius)})"
+    return f".threePointArc({pair(*mid)}, {end_text})"

@@ -1,0 +1,172 @@
+"""Find round bores on any axis in the mesh and fill them, so that the rest is explained without them.
+
+A bore is a patch of facets joined by shallow angles whose normals point at one axis, all the way round, and whose
+vertices lie at one distance from it. Its triangles are taken out and the openings that they leave are capped; what the
+caps cut off (the floor of a blind bore, the shoulder of a counterbore) encloses nothing and goes with them.
+Feature recognition by patches and their adjacency follows Joshi and Chang (1988).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from cad_pipeline.generators.geometric.facets import Facets
+from cad_pipeline.generators.geometric.features import Extrusion, Mode
+from cad_pipeline.generators.geometric.frame import frame_along
+from cad_pipeline.generators.geometric.numbers import nice
+from cad_pipeline.generators.geometric.scale import Scale
+from cad_pipeline.generators.geometric.shapes2d import Circle
+from cad_pipeline.generators.geometric.solids import Manifold, mesh_solid
+
+__all__ = ["Filled", "fill_bores", "flat_triangles"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+SHALLOW = math.cos(math.radians(46.0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Filled:
+    """A mesh without its bores, as arrays and solid, and the bores as round cuts."""
+
+    vertices: Floats
+    faces: Ints
+    solid: Manifold
+    bores: tuple[Extrusion, ...]
+
+
+def fill_bores(vertices: Floats, faces: Ints, facets: Facets, scale: Scale) -> Filled | None:
+    """Fill every full-round bore; None if there is none or the filled mesh does not close."""
+    patches = _patches(facets)
+    found: list[tuple[Extrusion, Ints]] = []
+    for patch in patches:
+        triangles = np.nonzero(np.isin(facets.of_triangle, patch))[0]
+        bore = _as_bore(vertices, faces[triangles], facets.normal[patch], facets.area[patch], scale)
+        if bore is not None:
+            found.append((bore, triangles))
+    if not found:
+        return None
+    gone = np.zeros(len(faces), dtype=bool)
+    for _, triangles in found:
+        gone[triangles] = True
+    filled = _capped(vertices, faces, gone)
+    if filled is None:
+        return None
+    new_vertices, new_faces = filled
+    solid = mesh_solid(new_vertices, new_faces)
+    before = mesh_solid(vertices, faces)
+    if solid is None or before is None:
+        return None
+    parts = [p for p in solid.decompose() if p.volume() > 1e-6 * before.volume()]
+    if not parts or solid.volume() <= before.volume():
+        return None
+    mesh = solid.to_mesh64()
+    return Filled(
+        np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, dtype=np.int64), solid, tuple(b for b, _ in found)
+    )
+
+
+def flat_triangles(facets: Facets) -> NDArray[np.bool_]:
+    """Mark triangles (m,) of facets that are truly flat, not strips of a curved wall that happen to lie level.
+
+    A strip meets both its neighbours at shallow angles along most of its rim.
+    """
+    one, two = (facets.of_triangle[facets.sides[:, k]] for k in (0, 1))
+    rim = one != two
+    cosine = np.einsum("ij,ij->i", facets.normal[one], facets.normal[two])
+    shallow = rim & (cosine > math.cos(math.radians(25.0)))
+    count = len(facets.area)
+    ways: Ints = np.zeros(count, dtype=np.int64)
+    for side in (one, two):
+        ways += np.bincount(side[shallow], minlength=count)
+    sharp: Ints = np.zeros(count, dtype=np.int64)
+    for side in (one, two):
+        sharp += np.bincount(side[rim & ~shallow], minlength=count)
+    typical = np.median(facets.area)
+    strip = (ways >= 2) & (ways >= sharp) & (facets.area < max(20 * typical, 0.0))
+    return np.asarray(~strip[facets.of_triangle])
+
+
+def _patches(facets: Facets) -> list[Ints]:
+    one, two = (facets.of_triangle[facets.sides[:, k]] for k in (0, 1))
+    cosine = np.einsum("ij,ij->i", facets.normal[one], facets.normal[two])
+    joined = (one != two) & (cosine > SHALLOW)
+    count = len(facets.area)
+    graph = coo_matrix((np.ones(int(joined.sum()), dtype=np.int8), (one[joined], two[joined])), shape=(count, count))
+    groups, label = connected_components(graph, directed=False)
+    order = np.argsort(label, kind="stable")
+    starts = np.nonzero(np.diff(np.r_[-1, label[order]]))[0]
+    return [patch.astype(np.int64) for patch in np.split(order, starts[1:]) if len(patch) >= 8]
+
+
+def _as_bore(vertices: Floats, faces: Ints, normals: Floats, area: Floats, scale: Scale) -> Extrusion | None:
+    weight = np.sqrt(area / area.sum())[:, None]
+    _, singular, axes = np.linalg.svd(normals * weight, full_matrices=False)
+    axis = axes[2]
+    if singular[2] > 0.01 or singular[1] < 0.3:
+        return None
+    k = int(np.argmax(np.abs(axis)))
+    if np.abs(np.delete(axis, k)).max() < 2e-3:
+        axis = np.eye(3)[k]
+    axis = axis if axis[k] > 0 else -axis
+    frame = frame_along(axis, np.zeros(3))
+    corners = frame.to_local(vertices[np.unique(faces)])
+    centre, radius, error = _circle(corners[:, :2])
+    if radius <= 0 or error > max(1e-4 * scale.size, 3 * scale.noise, 0.002 * radius):
+        return None
+    middles = frame.to_local(vertices[faces].mean(axis=1))[:, :2] - centre
+    local_normals = np.cross(vertices[faces[:, 1]] - vertices[faces[:, 0]], vertices[faces[:, 2]] - vertices[faces[:, 0]])
+    outward = local_normals @ frame.axes.T
+    if (np.einsum("ij,ij->i", middles, outward[:, :2]) > 0).any():
+        return None
+    angles = np.sort(np.arctan2(middles[:, 1], middles[:, 0]))
+    if np.diff(np.r_[angles, angles[0] + 2 * np.pi]).max() > math.radians(50.0):
+        return None
+    agree = max(2e-5 * scale.size, scale.noise)
+    x, y = (nice(float(c), 2 * scale.noise) for c in centre)
+    low, high = (nice(float(z), scale.noise) for z in (corners[:, 2].min(), corners[:, 2].max()))
+    return Extrusion(frame, Circle((x, y), nice(2 * radius, agree) / 2), low, high, Mode.CUT)
+
+
+def _circle(points: Floats) -> tuple[Floats, float, float]:
+    middle = points.mean(axis=0)
+    q = points - middle
+    (x, y, c), *_ = np.linalg.lstsq(np.column_stack([2 * q, np.ones(len(q))]), (q**2).sum(axis=1), rcond=None)
+    radius = math.sqrt(max(c + x * x + y * y, 0.0))
+    distance = np.hypot(q[:, 0] - x, q[:, 1] - y)
+    return middle + np.array([x, y]), radius, float(np.abs(distance - radius).max())
+
+
+def _capped(vertices: Floats, faces: Ints, gone: NDArray[np.bool_]) -> tuple[Floats, Ints] | None:
+    """Take triangles out and close each opening with a fan about its middle."""
+    removed = faces[gone]
+    edges = np.vstack([removed[:, [0, 1]], removed[:, [1, 2]], removed[:, [2, 0]]])
+    there = {(int(a), int(b)) for a, b in edges}
+    after: dict[int, list[int]] = {}
+    for a, b in there:
+        if (b, a) not in there:
+            after.setdefault(a, []).append(b)
+    if any(len(ends) > 1 for ends in after.values()):
+        return None
+    following = {a: ends[0] for a, ends in sorted(after.items())}
+    points, caps = [vertices], [faces[~gone]]
+    count = len(vertices)
+    while following:
+        start = next(iter(following))
+        loop, here = [start], following.pop(start)
+        while here != start:
+            loop.append(here)
+            if here not in following:
+                return None
+            here = following.pop(here)
+        points.append(vertices[loop].mean(axis=0)[None])
+        ring = np.array(loop)
+        caps.append(np.column_stack([ring, np.roll(ring, -1), np.full(len(ring), count)]))
+        count += 1
+    return np.vstack(points), np.vstack(caps)
