@@ -81,6 +81,7 @@ class Levels:
 
     book: ParameterBook
     _known: list[tuple[float, str]] = field(default_factory=list)
+    _rises: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def learn(self, value: float, expression: str) -> None:
         """Take an expression for a height."""
@@ -97,10 +98,12 @@ class Levels:
             at_low = self.book.name(role, "z", low, comment="height above the datum")
             self.learn(low, at_low)
         if at_low is not None and at_high is not None:
-            return at_low, difference(at_high, at_low)
+            return at_low, self._rises.get((at_low, at_high)) or difference(at_high, at_low)
         if at_low is not None:
             rise = self.book.name(role, "height", high - low)
-            self.learn(high, self.book.derive(f"{role}_top", total(at_low, rise)))
+            at_high = self.book.derive(f"{role}_top", total(at_low, rise))
+            self.learn(high, at_high)
+            self._rises[at_low, at_high] = rise
             return at_low, rise
         assert at_high is not None
         depth = self.book.name(role, "depth", high - low)
