@@ -69,8 +69,10 @@ class Mesh:
     @cached_property
     def bounds(self) -> NDArray[np.float64]:
         """Lowest and highest corner, (2, 3), in mm."""
-        used = self.vertices[np.unique(self.faces)] if len(self.faces) else self.vertices
-        return np.array([used.min(axis=0), used.max(axis=0)])
+        used = np.zeros(len(self.vertices), dtype=bool)
+        used[self.faces] = True
+        corners = self.vertices[used] if used.any() else self.vertices
+        return np.array([corners.min(axis=0), corners.max(axis=0)])
 
     @cached_property
     def diagonal(self) -> float:
@@ -192,8 +194,9 @@ class Region:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """How close an execution came to the target. A figure that could not be computed is None, with its reason in `unknown`.
+    """How close an execution came to the target.
 
+    A figure that could not be computed is None, with its reason in `unknown`.
     `iou` lies in [0, 1]; `iou_method` says how it was computed. `volume_error` is relative and signed.
     """
 

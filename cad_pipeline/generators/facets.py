@@ -18,7 +18,7 @@ __all__ = ["FacetGenerator"]
 
 MOST_TRIANGLES = 120_000
 
-BUILDER = '''
+BUILDER = """
 from OCP.BRep import BRep_Builder
 from OCP.BRepBuilderAPI import BRepBuilderAPI_MakeEdge, BRepBuilderAPI_MakeFace, BRepBuilderAPI_MakeVertex
 from OCP.BRepBuilderAPI import BRepBuilderAPI_MakeWire
@@ -66,7 +66,7 @@ def solid(polygons):
     fixer = ShapeFix_Shape(body)
     fixer.Perform()
     return cq.Shape.cast(fixer.Shape())
-'''
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,11 @@ class FacetGenerator:
     def propose(self, target: Target, history: Sequence[Attempt], /, *, samples: int = 1) -> Sequence[Program]:
         """Propose the mesh as a shell of merged planar faces; nothing if the mesh encloses no volume."""
         mine = [a for a in history if a.program.origin.generator == self.name]
-        if any(a.verdict.accepted for a in history) or len(mine) >= len(MERGE_STEPS) or len(target.mesh.faces) > MOST_TRIANGLES:
+        if (
+            any(a.verdict.accepted for a in history)
+            or len(mine) >= len(MERGE_STEPS)
+            or len(target.mesh.faces) > MOST_TRIANGLES
+        ):
             return []
         step = MERGE_STEPS[len(mine)]
         origin = Origin(generator=self.name, round=len(mine), note=step.words)
@@ -104,18 +108,17 @@ def _source(mesh: Mesh, merge: bool) -> str:
     index = np.full(len(mesh.vertices), -1, dtype=np.int64)
     index[used] = np.arange(len(used))
     step = scale.noise / 8
-    points = ",\n    ".join(
-        "(" + ", ".join(repr(nice(float(c), step)) for c in mesh.vertices[v]) + ")" for v in used
-    )
+    points = ",\n    ".join("(" + ", ".join(repr(nice(float(c), step)) for c in mesh.vertices[v]) + ")" for v in used)
     bodies = []
     for shell in groups:
         faces = ",\n    ".join(
-            f"({[[int(index[v]) for v in loop] for loop in loops]}, ({normal[0]:.12g}, {normal[1]:.12g}, {normal[2]:.12g}))"
+            f"({[[int(index[v]) for v in loop] for loop in loops]}, ({', '.join(f'{c:.12g}' for c in normal)}))"
             for loops, normal in shell
         )
         bodies.append(f"[\n    {faces},\n]")
+    title = f"{mesh.name}: a faceted solid of {sum(map(len, groups))} planar faces."
     return (
-        f'"""{mesh.name}: a faceted solid, {sum(map(len, groups))} planar faces. No features were found: edit the mesh\'s source instead."""\n\n'
+        f'"""{title}\n\nNo features were found: edit what the mesh was made from instead."""\n\n'
         f"import cadquery as cq\n\npoints = [\n    {points},\n]\nshells = [{', '.join(bodies)}]\n{BUILDER}\n"
         "result = cq.Workplane(obj=cq.Compound.makeCompound([s for shell in shells for s in solid(shell).Solids()]))\n"
     )
@@ -142,7 +145,11 @@ def _polygons(mesh: Mesh, scale: object, merge: bool) -> list[list[Polygon]]:
         normal = cross[members].sum(axis=0)
         length = float(np.linalg.norm(normal))
         flat = merge and len(members) > 1 and length > 0
-        if flat and np.abs((corner[members].reshape(-1, 3) - corner[members[0], 0]) @ (normal / length)).max() > 8 * scale.noise:
+        if (
+            flat
+            and np.abs((corner[members].reshape(-1, 3) - corner[members[0], 0]) @ (normal / length)).max()
+            > 8 * scale.noise
+        ):
             flat = False
         loops = _loops(mesh.faces[members], mesh.vertices, normal) if flat else None
         target = shells.setdefault(int(body[members[0]]), [])
@@ -167,7 +174,9 @@ def _bodies(faces: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray(label[faces[:, 0]], dtype=np.int64)
 
 
-def _loops(faces: NDArray[np.int64], vertices: NDArray[np.float64], normal: NDArray[np.float64]) -> list[list[int]] | None:
+def _loops(
+    faces: NDArray[np.int64], vertices: NDArray[np.float64], normal: NDArray[np.float64]
+) -> list[list[int]] | None:
     """Boundary loops of coplanar triangles, the outer one first; None where a vertex is met twice."""
     edges = np.vstack([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     there = {(int(a), int(b)) for a, b in edges}

@@ -1,4 +1,4 @@
-"""A generator that says what it was told to: the public test double for pipelines, and a way to judge given programs."""
+"""A generator that says what it was told to: the public test double, and a way to judge given programs."""
 
 from __future__ import annotations
 

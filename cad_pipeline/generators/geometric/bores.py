@@ -68,7 +68,10 @@ def fill_bores(vertices: Floats, faces: Ints, facets: Facets, scale: Scale) -> F
         return None
     mesh = solid.to_mesh64()
     return Filled(
-        np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, dtype=np.int64), solid, tuple(b for b, _ in found)
+        np.asarray(mesh.vert_properties)[:, :3],
+        np.asarray(mesh.tri_verts, dtype=np.int64),
+        solid,
+        tuple(b for b, _ in found),
     )
 
 
@@ -99,7 +102,7 @@ def _patches(facets: Facets) -> list[Ints]:
     joined = (one != two) & (cosine > SHALLOW)
     count = len(facets.area)
     graph = coo_matrix((np.ones(int(joined.sum()), dtype=np.int8), (one[joined], two[joined])), shape=(count, count))
-    groups, label = connected_components(graph, directed=False)
+    _, label = connected_components(graph, directed=False)
     order = np.argsort(label, kind="stable")
     starts = np.nonzero(np.diff(np.r_[-1, label[order]]))[0]
     return [patch.astype(np.int64) for patch in np.split(order, starts[1:]) if len(patch) >= 8]
@@ -121,7 +124,9 @@ def _as_bore(vertices: Floats, faces: Ints, normals: Floats, area: Floats, scale
     if radius <= 0 or error > max(1e-4 * scale.size, 3 * scale.noise, 0.002 * radius):
         return None
     middles = frame.to_local(vertices[faces].mean(axis=1))[:, :2] - centre
-    local_normals = np.cross(vertices[faces[:, 1]] - vertices[faces[:, 0]], vertices[faces[:, 2]] - vertices[faces[:, 0]])
+    local_normals = np.cross(
+        vertices[faces[:, 1]] - vertices[faces[:, 0]], vertices[faces[:, 2]] - vertices[faces[:, 0]]
+    )
     outward = local_normals @ frame.axes.T
     if (np.einsum("ij,ij->i", middles, outward[:, :2]) > 0).any():
         return None

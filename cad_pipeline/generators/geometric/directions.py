@@ -24,12 +24,12 @@ def candidate_frames(vertices: Vectors, faces: NDArray[np.int64], most: int = 4)
     keep = double_area > 1e-12 * double_area.max()
     normals, area = cross[keep] / double_area[keep, None], double_area[keep] / 2.0
     clusters = _clusters(normals, area)
-    scored = []
+    scored: list[tuple[float, Vectors]] = []
     for direction, _ in [*clusters, *((e, 0.0) for e in np.eye(3))]:
         if not any(abs(float(direction @ d)) > 1 - 1e-7 for _, d in scored):
             scored.append((prismatic_share(normals, area, direction), direction))
     scored.sort(key=lambda s: -s[0])
-    frames = []
+    frames: list[Frame] = []
     for share, direction in scored[:most]:
         if frames and share < 0.3 * scored[0][0]:
             break
@@ -45,7 +45,9 @@ def prismatic_share(normals: Vectors, area: Vectors, direction: Vectors) -> floa
 
 def _clusters(normals: Vectors, area: Vectors, most: int = 12) -> list[tuple[Vectors, float]]:
     """Largest groups of parallel normals, opposite ones counted together, with their area."""
-    flip = np.where((np.abs(normals) > 1e-6) & (np.cumsum(np.abs(normals) > 1e-6, axis=1) == 1), np.sign(normals), 0).sum(axis=1)
+    flip = np.where(
+        (np.abs(normals) > 1e-6) & (np.cumsum(np.abs(normals) > 1e-6, axis=1) == 1), np.sign(normals), 0
+    ).sum(axis=1)
     folded = normals * np.where(flip == 0, 1, flip)[:, None]
     keys = np.round(folded * 500).astype(np.int64)
     _, group = np.unique(keys, axis=0, return_inverse=True)
@@ -66,7 +68,7 @@ def _straightened(direction: Vectors) -> Vectors:
     """Take a direction within float32 noise of a world axis as that axis."""
     k = int(np.argmax(np.abs(direction)))
     if np.abs(np.delete(direction, k)).max() < 2e-5:
-        return np.eye(3)[k]
+        return np.asarray(np.eye(3)[k])
     return direction
 
 

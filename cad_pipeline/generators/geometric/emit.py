@@ -75,7 +75,7 @@ def _datum(features: Sequence[Feature], tolerance: float) -> NDArray[np.float64]
 
 
 def _grouped(features: Sequence[Feature]) -> list[list[Feature]]:
-    """Put equal prisms of one run of additions or cuts together, so that they are one statement; the base stands alone."""
+    """Put equal prisms of one run of additions or cuts together, as one statement; the base stands alone."""
     groups: list[list[Feature]] = []
     run: list[list[Feature]] = []
     for feature in features:
@@ -146,7 +146,10 @@ class _Writer:
         else:
             x, n = (", ".join(text(nice(c, 1e-9)) for c in v) for v in (axes[0], axes[2]))
             line = f"cq.Workplane(cq.Plane(origin=({origin}), xDir=({x}), normal=({n})))"
-            name = next((k for k, v in self.planes.items() if v.endswith(line)), f"plane_{'abcdefghijklmnop'[len(self.planes) % 16]}")
+            name = next(
+                (k for k, v in self.planes.items() if v.endswith(line)),
+                f"plane_{'abcdefghijklmnop'[len(self.planes) % 16]}",
+            )
             line = f"{name} = {line}"
         self.planes.setdefault(name, line)
         return name
@@ -177,8 +180,9 @@ class _Writer:
         low, rise = self._levels(first.frame.axes[2]).span(role, *(_clean(v - dz) for v in (first.low, first.high)))
         where = self._raised(plane, low)
         if len(group) > 1:
-            points = [s.centre for s in shapes if not isinstance(s, Outline)]
-            sketch = self._points(points, role) + sketch_calls(replace(shapes[0], centre=(0.0, 0.0)), role, self.book)  # type: ignore[type-var, call-arg]
+            placed = [s for s in shapes if not isinstance(s, Outline)]
+            at_origin = replace(placed[0], centre=(0.0, 0.0))
+            sketch = self._points([s.centre for s in placed], role) + sketch_calls(at_origin, role, self.book)
         else:
             sketch = sketch_calls(shapes[0], role, self.book)
         solid = f"{where}{sketch}.extrude({rise})"
@@ -203,7 +207,9 @@ class _Writer:
         role = _role(feature, base=not self.statements)
         dx, dy, dz = self._local(feature.frame)
         plane = self._plane(feature.frame.axes)
-        low, rise = self._levels(feature.frame.axes[2]).span(role, *(_clean(v - dz) for v in (feature.low, feature.high)))
+        low, rise = self._levels(feature.frame.axes[2]).span(
+            role, *(_clean(v - dz) for v in (feature.low, feature.high))
+        )
         bottom = sketch_calls(_shifted(feature.bottom, dx, dy), role, self.book)
         top = sketch_calls(_shifted(feature.top, dx, dy), f"{role}_top", self.book)
         return f"{self._raised(plane, low)}{bottom}.workplane(offset={rise}){top}.loft(ruled=True)"
@@ -306,4 +312,3 @@ def _moved(profile: Outline, dz: float) -> Outline:
         return p[0], _clean(p[1] + dz)
 
     return Outline(tuple(Segment(moved(s.end), None if s.mid is None else moved(s.mid)) for s in profile.segments))
-

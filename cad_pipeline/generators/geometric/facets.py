@@ -53,14 +53,12 @@ def facets_of(vertices: Floats, faces: Ints, size: float, noise: float) -> Facet
     count = len(faces)
     graph = coo_matrix((np.ones(int(same.sum()), dtype=np.int8), (one[same], two[same])), shape=(count, count))
     groups, label = connected_components(graph, directed=False)
-    area = np.bincount(label, weights=double / 2.0, minlength=groups)
+    area: Floats = np.bincount(label, weights=double / 2.0, minlength=groups).astype(np.float64)
     middle = (a + b + c) / 3.0
     centroid = _weighted(label, groups, double / 2.0, middle)
     direction = _weighted(label, groups, double / 2.0, normal)
     length = np.linalg.norm(direction, axis=1)
-    return Facets(
-        label.astype(np.int64), direction / np.maximum(length, 1e-300)[:, None], centroid, area, edges, sides
-    )
+    return Facets(label.astype(np.int64), direction / np.maximum(length, 1e-300)[:, None], centroid, area, edges, sides)
 
 
 def _weighted(label: Ints, groups: int, weight: Floats, values: Floats) -> Floats:

@@ -13,7 +13,18 @@ from dataclasses import dataclass, replace
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.shapes2d import Outline, Shape2D
 
-__all__ = ["Blend", "BlendKind", "Extrusion", "Feature", "FeatureProgram", "Hole", "Loft", "Mode", "Revolution", "count_numbers"]
+__all__ = [
+    "Blend",
+    "BlendKind",
+    "Extrusion",
+    "Feature",
+    "FeatureProgram",
+    "Hole",
+    "Loft",
+    "Mode",
+    "Revolution",
+    "count_numbers",
+]
 
 
 class Mode(enum.Enum):
@@ -133,7 +144,7 @@ class FeatureProgram:
 
 
 def count_numbers(features: Sequence[Feature]) -> int:
-    """About how many numbers a program of `features` holds: equal features cost their place, shared heights are free."""
+    """Estimate how many numbers a program of `features` holds: equal features cost a place, shared heights nothing."""
     total = 0
     seen: set[object] = set()
     for feature in features:

@@ -51,7 +51,7 @@ _NAMED = (
 
 
 def frame_along(normal: Vector, origin: Vector, x_hint: Vector | None = None) -> Frame:
-    """Make a frame whose z is `normal`; a world axis where it fits, else x along `x_hint` or the flattest world axis."""
+    """Make a frame whose z is `normal`; a named plane where it is one, else x along `x_hint`."""
     normal = normal / np.linalg.norm(normal)
     for name_x, name_n in ((x, n) for _, x, n in _NAMED):
         if x_hint is None and np.allclose(normal, name_n, atol=1e-9):

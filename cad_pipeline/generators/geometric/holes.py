@@ -1,7 +1,7 @@
 """Turn round cuts into drilled holes: through, blind, counterbored, countersunk; equal ones together.
 
-What a hole may pass is asked of the target itself: a beam along the axis that meets no material above the floor is a hole
-open at the top, one that meets none at all is a hole through everything.
+What a hole may pass is asked of the target itself: a beam along the axis that meets no material above the floor is a
+hole open at the top, one that meets none at all is a hole through everything.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def drilled(features: Sequence[Feature], target: Manifold, scale: Scale) -> list
     for _, hole in sorted(holes, key=lambda h: h[0]):
         for k, other in enumerate(merged):
             if _alike(hole, other, scale):
-                points = [p[:2] for p in other.frame.to_local(hole.frame.to_world(np.array([[*q, 0.0] for q in hole.points])))]
+                points = [
+                    p[:2] for p in other.frame.to_local(hole.frame.to_world(np.array([[*q, 0.0] for q in hole.points])))
+                ]
                 new = [(float(x), float(y)) for x, y in points]
                 new = [p for p in new if all(math.dist(p, q) > scale.level for q in other.points)]
                 merged[k] = replace(other, points=(*other.points, *new))
@@ -123,7 +125,10 @@ def _stacks(bores: list[_Bore], scale: Scale) -> list[list[_Bore]]:
     for bore in sorted(bores, key=lambda b: (b.low, b.index)):
         for stack in stacks:
             top = stack[-1]
-            if math.hypot(top.x - bore.x, top.y - bore.y) < 1e-4 * scale.size and abs(top.high - bore.low) < 2e-5 * scale.size:
+            if (
+                math.hypot(top.x - bore.x, top.y - bore.y) < 1e-4 * scale.size
+                and abs(top.high - bore.low) < 2e-5 * scale.size
+            ):
                 stack.append(bore)
                 break
         else:
@@ -140,7 +145,7 @@ def _hole(stack: list[_Bore], frame: Frame, target: Manifold, levels: Sequence[f
     open_down = _empty(target, narrow, -math.inf, high, scale)
     if not (open_up or open_down):
         return None
-    if len(stack) == 2 and stack[0].radius > stack[1].radius or (len(stack) == 1 and not open_up):
+    if (len(stack) == 2 and stack[0].radius > stack[1].radius) or (len(stack) == 1 and not open_up):
         if not open_down or any(b.mouth_radius for b in stack):
             return None
         return _downwards(stack, frame, open_up, scale)

@@ -186,5 +186,5 @@ def _another(a: Frame, b: Frame) -> bool:
 
 
 def _flipped(features: list[Feature], mode: Mode) -> list[Feature]:
-    """Turn an explanation of a piece into a change of the part; inner loops are left alone, the boolean sees to them."""
+    """Turn an explanation of a piece into a change of the part; the boolean sees to its inner loops."""
     return [replace(f, mode=mode) for f in features if f.mode is Mode.ADD]

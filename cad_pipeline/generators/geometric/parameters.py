@@ -28,7 +28,7 @@ class ParameterBook:
     derived: list[tuple[str, str]] = field(default_factory=list)
 
     def derive(self, name: str, expression: str) -> str:
-        """Name a sum of parameters, so that what stands on it reads easily; numbers and single names stay as they are."""
+        """Name a sum of parameters, so that what stands on it reads easily; a number or a single name stays."""
         if " " not in expression or not any(p.name in expression for p in self.parameters):
             return expression
         taken = {p.name for p in self.parameters} | {n for n, _ in self.derived}

@@ -71,10 +71,12 @@ def _polar(points: Sequence[Pair], tolerance: float) -> Polar | None:
     if np.abs(gaps - 360.0 / n).max() > 2 * slack:
         return None
     step = 360.0 / n
-    start = float(np.mean((angles - np.arange(n) * step)))
+    start = float(np.mean(angles - np.arange(n) * step))
     start = nice(start, slack)
     start = start - step * round(start / step) if abs(start - step * round(start / step)) < slack else start % step
-    return Polar((float(centre[0]), float(centre[1])), nice(2 * float(radius.mean()), 2 * tolerance), n, nice(start, slack))
+    return Polar(
+        (float(centre[0]), float(centre[1])), nice(2 * float(radius.mean()), 2 * tolerance), n, nice(start, slack)
+    )
 
 
 def _grid(points: Sequence[Pair], tolerance: float) -> Grid | None:

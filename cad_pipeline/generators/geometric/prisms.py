@@ -85,9 +85,7 @@ def _with_depth(loops: list[tuple[Polygon, int]]) -> list[tuple[Polygon, int, in
     result = []
     for k, (ring, sign) in enumerate(loops):
         around = sum(
-            1
-            for m, (other, _) in enumerate(loops)
-            if m != k and other.area > ring.area and other.contains(points[k])
+            1 for m, (other, _) in enumerate(loops) if m != k and other.area > ring.area and other.contains(points[k])
         )
         result.append((ring, sign, around + (around % 2 != (sign < 0))))
     return result

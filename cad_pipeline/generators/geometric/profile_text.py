@@ -1,10 +1,12 @@
 """Write the half-profile of a turned body with its diameters and shoulder heights as named dimensions.
 
-Corners that no cylinder or shoulder fixes (chamfers, fillets) are written relative to the neighbour that one does, so that
-a changed diameter carries its chamfer along.
+Corners that no cylinder or shoulder fixes (chamfers, fillets) are written relative to the neighbour that one does, so
+that a changed diameter carries its chamfer along.
 """
 
 from __future__ import annotations
+
+import itertools
 
 from cad_pipeline.generators.geometric.numbers import nice, text
 from cad_pipeline.generators.geometric.parameters import Levels, ParameterBook, is_zero, total
@@ -70,7 +72,7 @@ def _heights(heights: list[float | None], levels: Levels) -> dict[float, str]:
     """Name shoulder heights upwards, each by its distance from the one below, so that their order survives edits."""
     known: dict[float, str] = {}
     values = sorted({h for h in heights if h is not None})
-    for low, high in zip(values, values[1:], strict=False):
+    for low, high in itertools.pairwise(values):
         if levels.find(low) is None and not known:
             levels.learn(low, text(low))
         at_low, rise = levels.span("turned", low, high)

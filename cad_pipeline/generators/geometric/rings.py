@@ -28,6 +28,7 @@ __all__ = ["Fit", "fit_ring"]
 
 Points = NDArray[np.float64]
 MAX_TURN = math.radians(50.0)
+GENTLE_TURN = math.radians(36.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,10 @@ def fit_ring(ring: Points, fit: Fit) -> Shape2D | None:
         return circle
     segments = _segments(points, fit.arc)
     return (
-        _as_slot(segments, fit) or _as_rectangle(segments, fit) or _as_regular(points, fit) or _as_outline(segments, fit)
+        _as_slot(segments, fit)
+        or _as_rectangle(segments, fit)
+        or _as_regular(points, fit)
+        or _as_outline(segments, fit)
     )
 
 
@@ -195,9 +199,10 @@ def _arc_end(ring: Points, length: Points, turn: Points, i: int, n: int, toleran
                 circle = (x, y, r)
     segments = j - i
     if segments >= 3:
-        # a tessellated arc has even chords, only its ends may be cut short; a trapezoid's corners lie on a circle too
+        # a tessellated arc has even chords and gentle turns; a trapezoid's corners lie on a circle too
         chords = length[i:j] if segments <= 5 else length[i + 1 : j - 1]
-        return j if chords.min() >= 0.4 * chords.max() else i + 1
+        even = chords.min() >= (0.85 if segments <= 5 else 0.4) * chords.max()
+        return j if even and np.abs(turn[i + 1 : j]).max() < GENTLE_TURN else i + 1
     if segments == 2:
         a, b = length[i], length[i + 1]
         alike = abs(a - b) <= 0.02 * max(a, b)
@@ -225,7 +230,11 @@ def _as_rectangle(pieces: list[_Piece], fit: Fit) -> Rectangle | None:
         corner = nice(float(np.mean(radii)), 2 * fit.rounding)
     direction = np.array([p.points[-1] - p.points[0] for p in lines])
     unit = direction / np.linalg.norm(direction, axis=1)[:, None]
-    if abs(float(unit[0] @ unit[1])) > 1e-3 or abs(float(unit[1] @ unit[2])) > 1e-3 or abs(float(unit[2] @ unit[3])) > 1e-3:
+    if (
+        abs(float(unit[0] @ unit[1])) > 1e-3
+        or abs(float(unit[1] @ unit[2])) > 1e-3
+        or abs(float(unit[2] @ unit[3])) > 1e-3
+    ):
         return None
     if float(unit[0] @ unit[2]) > 0 or float(unit[1] @ unit[3]) > 0:
         return None
@@ -278,7 +287,9 @@ def _as_slot(pieces: list[_Piece], fit: Fit) -> Slot | None:
     angle = math.degrees(math.atan2(y1 - y0, x1 - x0)) % 180.0
     angle = 0.0 if min(angle, 180 - angle) < 0.01 else nice(angle, 0.01)
     width = nice(r0 + r1, fit.rounding)
-    return Slot((fit.x.snap((x0 + x1) / 2), fit.y.snap((y0 + y1) / 2)), nice(between + width, fit.rounding), width, angle)
+    return Slot(
+        (fit.x.snap((x0 + x1) / 2), fit.y.snap((y0 + y1) / 2)), nice(between + width, fit.rounding), width, angle
+    )
 
 
 def _as_regular(points: Points, fit: Fit) -> RegularPolygon | None:
@@ -316,7 +327,9 @@ def _as_outline(pieces: list[_Piece], fit: Fit) -> Outline | None:
     return Outline(tuple(segments))
 
 
-def _arc_middle(piece: _Piece, start: tuple[float, float], end: tuple[float, float], fit: Fit) -> tuple[float, float] | None:
+def _arc_middle(
+    piece: _Piece, start: tuple[float, float], end: tuple[float, float], fit: Fit
+) -> tuple[float, float] | None:
     """Middle point of the arc with the piece's radius, rounded, between the snapped ends."""
     if piece.circle is None:
         return None

@@ -71,7 +71,7 @@ class Candidate:
 
 
 def search(part: Part) -> list[Candidate]:
-    """Return candidate programs, best score first: the part explained without its bores, and, where that fails, with them."""
+    """Return candidate programs, best score first: explained without bores, and, where that fails, with them."""
     filled = fill_bores(part.vertices, part.faces, part.facets, part.scale)
     if filled is None:
         return _explained(part)
@@ -89,21 +89,28 @@ def search(part: Part) -> list[Candidate]:
 def _explained(part: Part) -> list[Candidate]:
     """Explain a part by prisms, revolutions and mending.
 
-    Every direction is tried with plain slabs; the two best are cut finer where walls are not vertical, and coarser, as a
-    base for mending; likely axes are tried as turned bodies; the best of each kind are mended.
+    Every direction is tried with plain slabs; the two best are cut finer where walls are not vertical, and coarser, as
+    a base for mending; likely axes are tried as turned bodies; the best of each kind are mended.
     """
     frames = candidate_frames(part.vertices, part.faces)
     plain = [_Direction(part, frame, number) for number, frame in enumerate(frames)]
     found = [c for d in plain if (c := _scored(part, f"slabs {d.number}", d.plain()))]
     if not any(c.score > GOOD_ENOUGH for c in found):
         found += _turned(part, frames)
-        ranked = sorted(plain, key=lambda d: -max((c.score for c in found if c.program.route == f"slabs {d.number}"), default=0.0))
+        ranked = sorted(
+            plain, key=lambda d: -max((c.score for c in found if c.program.route == f"slabs {d.number}"), default=0.0)
+        )
         found += [c for d in ranked[:2] if (c := _scored(part, f"fine slabs {d.number}", d.fine()))]
         found += [c for d in ranked[:2] if (c := _scored(part, f"few slabs {d.number}", d.few()))]
         found.sort(key=lambda c: -c.score)
         for candidate in _varied(found, 3):
             features = mend(
-                candidate.program.features, candidate.solid, part.solid, frames, part.scale, Budget(numbers=MOST_NUMBERS)
+                candidate.program.features,
+                candidate.solid,
+                part.solid,
+                frames,
+                part.scale,
+                Budget(numbers=MOST_NUMBERS),
             )
             if len(features) > len(candidate.program.features):
                 found += [c for c in [_scored(part, f"{candidate.program.route} mended", features)] if c]
@@ -164,11 +171,13 @@ class _Direction:
         if all(slab.straight for slab in self._plain):
             return []
         stack = slabs(self._solid, self._heights, self.part.scale, np.unique(self._z))
-        return _editable(self.part, SlabWork(stack, self.frame, self.part.scale)) if len(stack) > len(self._plain) else []
+        return (
+            _editable(self.part, SlabWork(stack, self.frame, self.part.scale)) if len(stack) > len(self._plain) else []
+        )
 
 
 def _editable(part: Part, work: SlabWork) -> list[Feature]:
-    """Write slab work within the limit of numbers: with coarser outlines or without what matters least, whichever fits better."""
+    """Write slab work within the limit of numbers: coarser, or without what matters least."""
     over: list[Feature] = []
     for coarse in (1.0, 4.0, 16.0, 64.0, 256.0):
         features = work.features(coarse)

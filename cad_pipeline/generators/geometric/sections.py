@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +65,9 @@ def levels(
     normal = np.cross(b - a, c - a)
     double_area = np.linalg.norm(normal, axis=1)
     z_corners = vertices[faces][:, :, 2]
-    flat = (np.abs(normal[:, 2]) > 0.99 * np.maximum(double_area, 1e-300)) & (np.ptp(z_corners, axis=1) < 3 * scale.noise)
+    flat = (np.abs(normal[:, 2]) > 0.99 * np.maximum(double_area, 1e-300)) & (
+        np.ptp(z_corners, axis=1) < 3 * scale.noise
+    )
     flat |= np.abs(normal[:, 2]) > 0.99999 * np.maximum(double_area, 1e-300)
     z = ((a + b + c) / 3.0)[flat, 2]
     area = double_area[flat] / 2.0
@@ -98,12 +101,12 @@ def slabs(solid: Manifold, heights: list[float], scale: Scale, knots: NDArray[np
     vertices: between them the walls of a tessellation are ruled.
     """
     result = []
-    for low, high in zip(heights, heights[1:], strict=False):
+    for low, high in itertools.pairwise(heights):
         slab = _slab(solid, low, high, scale)
         inside = _spread(knots, low, high, scale.size) if knots is not None and not slab.straight else []
         if inside:
             edges = [low, *inside, high]
-            result += [_slab(solid, a, b, scale) for a, b in zip(edges, edges[1:], strict=False)]
+            result += [_slab(solid, a, b, scale) for a, b in itertools.pairwise(edges)]
         else:
             result.append(slab)
     return result

@@ -64,7 +64,7 @@ class Rectangle:
             arc = np.column_stack([np.cos(angles), np.sin(angles)]) * c
             parts = []
             for quarter, (sx, sy) in enumerate(((1, 1), (-1, 1), (-1, -1), (1, -1))):
-                parts.append(_turn(arc, 90.0 * quarter) + [sx * (half_x - c), sy * (half_y - c)])
+                parts.append(_turn(arc, 90.0 * quarter) + np.array([sx * (half_x - c), sy * (half_y - c)]))
             points = np.vstack(parts)
         else:
             points = np.array([[half_x, half_y], [-half_x, half_y], [-half_x, -half_y], [half_x, -half_y]])
@@ -90,7 +90,8 @@ class Slot:
         r, straight = self.width / 2, (self.length - self.width) / 2
         angles = np.linspace(-np.pi / 2, np.pi / 2, 48)
         cap = np.column_stack([np.cos(angles), np.sin(angles)]) * r
-        return _turn(np.vstack([cap + [straight, 0], -cap - [straight, 0]]), self.angle) + self.centre
+        right = cap + np.array([straight, 0.0])
+        return _turn(np.vstack([right, -right]), self.angle) + self.centre
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -95,7 +96,9 @@ class SlabWork:
             points.append((top.radius + slope * NEAR, self.heights.snap(prism.high)))
         outline = [(0.0, points[0][1]), *points, (0.0, points[-1][1])]
         outline = [(0.0 if r < 1e-3 * self.scale.size else r, z) for r, z in outline]
-        rounding = Fit(fit.line, 4 * fit.arc, fit.rounding, Lexicon(2e-4 * self.scale.size, 8 * fit.rounding), self.heights)
+        rounding = Fit(
+            fit.line, 4 * fit.arc, fit.rounding, Lexicon(2e-4 * self.scale.size, 8 * fit.rounding), self.heights
+        )
         rounding.x.snap(0.0)
         shape = fit_ring(_deduplicated(outline, 1e-5 * self.scale.size), rounding)
         profile = shape if isinstance(shape, Outline) else None
@@ -144,7 +147,9 @@ class SlabWork:
                 if grown.is_empty:
                     return None
                 inset += (grown.area - section.area) / max(grown.length, 1e-12)
-            if inset <= 0 or loops_differ(ring.buffer(-inset, join_style="mitre", mitre_limit=4.0), section, 0.12 * inset):
+            if inset <= 0 or loops_differ(
+                ring.buffer(-inset, join_style="mitre", mitre_limit=4.0), section, 0.12 * inset
+            ):
                 return None
             insets.append(inset)
         height, size = rim[-1][0], insets[-1]
@@ -156,7 +161,9 @@ class SlabWork:
             if all(abs(e - i) < 0.1 * radius for e, i in zip(expected, insets[:-1], strict=True)):
                 return Blend(BlendKind.FILLET, nice(radius, 0.006 * radius))
         if all(abs(i - size * h / height) < 0.1 * size for (h, _), i in zip(rim, insets, strict=True)):
-            return Blend(BlendKind.CHAMFER, nice(size, 0.006 * size), nice(height, max(0.002 * height, self.scale.noise)))
+            return Blend(
+                BlendKind.CHAMFER, nice(size, 0.006 * size), nice(height, max(0.002 * height, self.scale.noise))
+            )
         return None
 
     def _loft(self, stretch: list[Prism], fit: Fit, coarse: float) -> list[Feature]:
@@ -168,9 +175,15 @@ class SlabWork:
         p, q = bottom.polygon(), top.polygon()
         if len(p) != len(q) or len(p) > 16:
             return []
-        if isinstance(bottom, Outline) and isinstance(top, Outline) and any(s.mid for s in (*bottom.segments, *top.segments)):
+        if (
+            isinstance(bottom, Outline)
+            and isinstance(top, Outline)
+            and any(s.mid for s in (*bottom.segments, *top.segments))
+        ):
             return []
-        shift = int(np.argmin([((p - p.mean(0) - np.roll(q - q.mean(0), -k, axis=0)) ** 2).sum() for k in range(len(q))]))
+        shift = int(
+            np.argmin([((p - p.mean(0) - np.roll(q - q.mean(0), -k, axis=0)) ** 2).sum() for k in range(len(q))])
+        )
         middle = Polygon((p + np.roll(q, -shift, axis=0)) / 2.0)
         if not middle.is_valid:
             return []
@@ -184,13 +197,17 @@ class SlabWork:
         """A few steps: neighbours whose sections are nearest are taken together until `most` are left."""
         groups = [[p] for p in stretch]
         while len(groups) > most:
-            gaps = [abs(a[-1].ring.area - b[0].ring.area) * (a[0].high - a[0].low) for a, b in zip(groups, groups[1:], strict=False)]
+            gaps = [
+                abs(a[-1].ring.area - b[0].ring.area) * (a[0].high - a[0].low) for a, b in itertools.pairwise(groups)
+            ]
             k = int(np.argmin(gaps))
             groups[k : k + 2] = [groups[k] + groups[k + 1]]
         features: list[Feature] = []
         for group in groups:
             middle = group[len(group) // 2]
-            merged = Prism(middle.ring, group[0].low, group[-1].high, middle.sign, middle.depth, True, middle.ring, middle.ring)
+            merged = Prism(
+                middle.ring, group[0].low, group[-1].high, middle.sign, middle.depth, True, middle.ring, middle.ring
+            )
             features += self._prism(merged, fit, coarse)
         return features
 

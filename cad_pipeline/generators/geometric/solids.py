@@ -5,6 +5,7 @@ Circles are polygons of the circle's own area, so that volumes agree with the ex
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -106,7 +107,7 @@ def _blend_layers(blend: Blend, count: int = 5) -> Iterator[tuple[float, float, 
     """Thin layers (from, to, inset), measured from the end face inwards along the wall."""
     h = blend.height
     edges = [h * (1 - math.cos(math.pi / 2 * k / count)) for k in range(count + 1)]
-    for near, far in zip(edges, edges[1:], strict=False):
+    for near, far in itertools.pairwise(edges):
         d = (near + far) / 2
         if blend.kind is BlendKind.FILLET:
             yield near, far, h - math.sqrt(max(h * h - (h - d) ** 2, 0.0))
@@ -126,7 +127,9 @@ def _loft(feature: Loft) -> Manifold:
     shift = _best_shift(bottom, top)
     top = np.roll(top, -shift, axis=0)
     n = len(bottom)
-    vertices = np.vstack([np.column_stack([bottom, np.full(n, feature.low)]), np.column_stack([top, np.full(n, feature.high)])])
+    vertices = np.vstack(
+        [np.column_stack([bottom, np.full(n, feature.low)]), np.column_stack([top, np.full(n, feature.high)])]
+    )
     i = np.arange(n)
     j = (i + 1) % n
     sides = np.vstack([np.column_stack([i, j, j + n]), np.column_stack([i, j + n, i + n])])

@@ -49,7 +49,9 @@ def axis_frame(frame: Frame, facets: Facets, scale: Scale) -> Frame | None:
         point, _, rank, _ = np.linalg.lstsq(tangent[chosen] * w[:, None], offset[chosen] * w, rcond=1e-6)
         if rank < 2:
             return None
-    point = np.array([nice(c, 4 * scale.noise) if abs(c - nice(c, 2e-5 * scale.size)) < 2e-5 * scale.size else c for c in point])
+    point = np.array(
+        [nice(c, 4 * scale.noise) if abs(c - nice(c, 2e-5 * scale.size)) < 2e-5 * scale.size else c for c in point]
+    )
     point = np.array([nice(c, 1e-5 * scale.size) for c in point])
     return frame.moved(np.array([point[0], point[1], 0.0]))
 
@@ -106,7 +108,8 @@ def _profile_points(axis: Frame, vertices: Vectors) -> Vectors:
 def _revolutions(half: Polygon | MultiPolygon, axis: Frame, corners: Vectors, scale: Scale) -> list[Feature]:
     parts = [p for p in getattr(half, "geoms", [half]) if isinstance(p, Polygon) and p.area > 1e-7 * scale.size**2]
     rings: list[tuple[Polygon, Mode]] = [(Polygon(_snapped(p.exterior, corners, scale)), Mode.ADD) for p in parts]
-    rings += [(Polygon(_snapped(r, corners, scale)), Mode.CUT) for p in parts for r in p.interiors if Polygon(r).area > 1e-7 * scale.size**2]
+    holes = [r for p in parts for r in p.interiors if Polygon(r).area > 1e-7 * scale.size**2]
+    rings += [(Polygon(_snapped(r, corners, scale)), Mode.CUT) for r in holes]
     rings = [(r, m) for r, m in rings if r.area > 0]
     fit = fitting([r for r, _ in rings], scale)
     fit.x.snap(0.0)
@@ -134,7 +137,7 @@ def _snapped(ring: shapely.LinearRing, corners: Vectors, scale: Scale) -> Vector
     if len(kept) < 3:
         kept = snapped
     apart = np.linalg.norm(kept - np.roll(kept, 1, axis=0), axis=1) > 1e-6 * scale.size
-    return kept[apart] if apart.sum() >= 3 else kept
+    return np.asarray(kept[apart] if apart.sum() >= 3 else kept)
 
 
 def _as_profile(shape: Shape2D) -> Outline | None:
