@@ -48,7 +48,7 @@ def mend(
 ) -> list[Feature]:
     """Append features that explain the largest differences between `part`, built from `features`, and `target`."""
     done = list(features)
-    state = _State(part, target, 1e-4 * target.volume())
+    state = _State(part, target, 2e-4 * target.volume())
     refused: set[tuple[int, ...]] = set()
     deadline = time.perf_counter() + budget.seconds
     for _ in range(budget.steps):

@@ -26,16 +26,20 @@ PRICE_PER_NUMBER = 2e-5
 PRICE_PER_BODY = 5e-3
 MOST_NUMBERS = 370
 GOOD_ENOUGH = 0.9985
+BASE_NUMBERS = 150
+POOR = 0.95
+COARSENESS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What the search works on: the mesh as arrays and as a solid, and its lengths."""
+    """What the search works on: the mesh as arrays and as a solid, its lengths, and the limit of numbers."""
 
     vertices: NDArray[np.float64]
     faces: NDArray[np.int64]
     solid: Manifold
     scale: Scale
+    limit: int = MOST_NUMBERS
 
     @cached_property
     def facets(self) -> Facets:
@@ -61,13 +65,14 @@ class Candidate:
     solid: Manifold
     iou: float
     stray_bodies: int = 0
+    too_long: bool = False
 
     @property
     def score(self) -> float:
         """IoU less the price of reading and of stray bodies; a program over the limit of numbers comes last."""
         numbers = self.program.numbers
         fine = PRICE_PER_NUMBER * numbers + PRICE_PER_BODY * min(self.stray_bodies, 10)
-        return self.iou - fine - (0.5 if numbers > MOST_NUMBERS else 0.0)
+        return self.iou - fine - (0.5 if self.too_long else 0.0)
 
 
 def search(part: Part) -> list[Candidate]:
@@ -75,7 +80,8 @@ def search(part: Part) -> list[Candidate]:
     filled = fill_bores(part.vertices, part.faces, part.facets, part.scale)
     if filled is None:
         return _explained(part)
-    base = Part(filled.vertices, filled.faces, filled.solid, part.scale)
+    limit = max(part.limit - count_numbers(filled.bores), BASE_NUMBERS)
+    base = Part(filled.vertices, filled.faces, filled.solid, part.scale, limit)
     found: list[Candidate] = []
     for candidate in _explained(base)[:3]:
         features = [*candidate.program.features, *filled.bores]
@@ -102,15 +108,22 @@ def _explained(part: Part) -> list[Candidate]:
         )
         found += [c for d in ranked[:2] if (c := _scored(part, f"fine slabs {d.number}", d.fine()))]
         found += [c for d in ranked[:2] if (c := _scored(part, f"few slabs {d.number}", d.few()))]
+        if all(c.iou < POOR for c in found):
+            found += [
+                c
+                for d in ranked[:2]
+                for count in (6, 12)
+                if (c := _scored(part, f"contours {d.number}.{count}", d.contours(count)))
+            ]
         found.sort(key=lambda c: -c.score)
-        for candidate in _varied(found, 3):
+        for candidate in _varied(found, 2 if found and found[0].iou > 0.97 else 3):
             features = mend(
                 candidate.program.features,
                 candidate.solid,
                 part.solid,
                 frames,
                 part.scale,
-                Budget(numbers=MOST_NUMBERS),
+                Budget(numbers=part.limit),
             )
             if len(features) > len(candidate.program.features):
                 found += [c for c in [_scored(part, f"{candidate.program.route} mended", features)] if c]
@@ -122,7 +135,8 @@ def _scored(part: Part, route: str, features: list[Feature]) -> Candidate | None
         return None
     solid = build(features)
     stray = abs(len(solid.decompose()) - part.bodies)
-    return Candidate(FeatureProgram(tuple(features), route), solid, iou(solid, part.solid), stray)
+    program = FeatureProgram(tuple(features), route)
+    return Candidate(program, solid, iou(solid, part.solid), stray, program.numbers > part.limit)
 
 
 def _varied(found: list[Candidate], most: int) -> list[Candidate]:
@@ -157,44 +171,59 @@ class _Direction:
 
     def plain(self) -> list[Feature]:
         """Extrude the middle section of every slab."""
-        return _editable(self.part, SlabWork(self._plain, self.frame, self.part.scale))
+        return _editable(self.part, SlabWork(self._plain, self.frame, self.part.scale), self.part.limit)
 
     def few(self) -> list[Feature]:
         """Extrude between the weightiest levels only: a short base for mending; nothing if all levels are weighty."""
-        heights = levels(self.frame.to_local(self.part.vertices), self.part.flat_faces, self.part.scale, 0.05)
-        if len(heights) == len(self._heights):
-            return []
-        return _editable(self.part, SlabWork(slabs(self._solid, heights, self.part.scale), self.frame, self.part.scale))
+        heights = self._weighty(0.05)
+        return [] if len(heights) == len(self._heights) else self._stacked(heights, min(BASE_NUMBERS, self.part.limit))
+
+    def contours(self, count: int) -> list[Feature]:
+        """Stack about `count` contours, evenly spaced: what can be said of a free-form part in few lines."""
+        low, high = self._heights[0], self._heights[-1]
+        strong = self._weighty(0.1)
+        gap = (high - low) / count
+        between = (float(z) for z in np.linspace(low, high, count + 1) if min(abs(z - s) for s in strong) > 0.4 * gap)
+        return self._stacked(sorted({*strong, *between}), self.part.limit)
+
+    def _weighty(self, least_share: float) -> list[float]:
+        local = self.frame.to_local(self.part.vertices)
+        return levels(local, self.part.flat_faces, self.part.scale, least_share)
+
+    def _stacked(self, heights: list[float], limit: int) -> list[Feature]:
+        stack = slabs(self._solid, heights, self.part.scale)
+        return _editable(self.part, SlabWork(stack, self.frame, self.part.scale), limit)
 
     def fine(self) -> list[Feature]:
         """Cut slabs without vertical walls at the heights of their vertices; nothing if there are none."""
         if all(slab.straight for slab in self._plain):
             return []
         stack = slabs(self._solid, self._heights, self.part.scale, np.unique(self._z))
-        return (
-            _editable(self.part, SlabWork(stack, self.frame, self.part.scale)) if len(stack) > len(self._plain) else []
-        )
+        if len(stack) == len(self._plain):
+            return []
+        return _editable(self.part, SlabWork(stack, self.frame, self.part.scale), self.part.limit)
 
 
-def _editable(part: Part, work: SlabWork) -> list[Feature]:
+def _editable(part: Part, work: SlabWork, limit: int) -> list[Feature]:
     """Write slab work within the limit of numbers: coarser, or without what matters least."""
     over: list[Feature] = []
-    for coarse in (1.0, 4.0, 16.0, 64.0, 256.0):
+    steps = [c for c in COARSENESS if work.points(c) <= limit] or [COARSENESS[-1]]
+    for coarse in COARSENESS[max(COARSENESS.index(steps[0]) - 2, 0) :]:
         features = work.features(coarse)
-        if count_numbers(features) <= MOST_NUMBERS:
+        if count_numbers(features) <= limit:
             if not over:
                 return features
-            options = [features, _weightiest(over)]
+            options = [features, _weightiest(over, limit)]
             return max(options, key=lambda f: iou(build(f), part.solid))
         over = features
-    return _weightiest(over)
+    return _weightiest(over, limit)
 
 
-def _weightiest(features: list[Feature]) -> list[Feature]:
+def _weightiest(features: list[Feature], limit: int) -> list[Feature]:
     """Keep the features with the most volume a number, in their order, within the limit."""
     worth = [abs(as_solid(f).volume()) / f.numbers for f in features]
     kept: list[int] = []
     for k in sorted(range(len(features)), key=lambda k: -worth[k]):
-        if count_numbers([features[i] for i in (*kept, k)]) <= MOST_NUMBERS:
+        if count_numbers([features[i] for i in (*kept, k)]) <= limit:
             kept.append(k)
     return [features[k] for k in sorted(kept)]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from shapely.geometry import Polygon
 
@@ -56,6 +57,12 @@ class SlabWork:
                 rows.append((chain[0].depth, chain[0].low, -volume, feature))
         rows.sort(key=lambda r: r[:3])
         return [feature for *_, feature in rows]
+
+    def points(self, coarse: float) -> int:
+        """Count the corners of all outlines when thinned, with no curves fitted: a quick guess at their numbers."""
+        reach = 1e-5 * self.scale.size * coarse
+        rings = [p.ring for p in self.prisms]
+        return int(shapely.get_num_coordinates(shapely.simplify(rings, reach)).sum()) if rings else 0
 
     def _chain(self, chain: list[Prism], fit: Fit, coarse: float) -> list[Feature]:
         if all(p.straight for p in chain):
