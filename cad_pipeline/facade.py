@@ -33,6 +33,8 @@ from cad_sandbox.limits import Isolation
 
 __all__ = ["Conversion", "Part", "convert", "default_pipeline", "reconstruct"]
 
+SMALLEST_PART_MM = 1e-3
+
 E = TypeVar("E", Isolation, Existing, Keep)
 
 
@@ -94,6 +96,7 @@ def reconstruct(
     started = time.perf_counter()
     mesh = as_mesh(part, unit=unit)
     before = {"read": time.perf_counter() - started}
+    refuse_dust(mesh)
     if out is None:
         return pipeline.reconstruct(Target(mesh=mesh), _scratch() / f"{part_name(mesh.name)}-{time.monotonic_ns()}")
     store = Store(root=Path(out), existing=_enum(Existing, existing, "existing"), keep=_enum(Keep, keep, "keep"))
@@ -144,6 +147,7 @@ def convert(
     Raises `InputError` where the store may not be written.
     """
     started = time.perf_counter()
+    refuse_dust(mesh)
     with store.draft(name) as draft:
         reconstruction = pipeline.reconstruct(Target(mesh=mesh), draft.attempts)
         total = sum(before.values()) + time.perf_counter() - started
@@ -173,6 +177,16 @@ def as_mesh(part: Part, *, unit: str | None = None) -> Mesh:
     if vertices is None or faces is None:
         raise InputError(f"expected a path, a Mesh or an object with vertices and faces, got {type(part).__name__}")
     return mesh_from_arrays(vertices, faces, name=_name_of(part), unit=unit or "mm")
+
+
+def refuse_dust(mesh: Mesh) -> None:
+    """Raise `InputError` for a part that CAD kernels can't hold: their points are one within 1e-7 mm."""
+    longest = float((mesh.bounds[1] - mesh.bounds[0]).max())
+    if longest < SMALLEST_PART_MM:
+        raise InputError(
+            f"{mesh.name}: expected a part of at least {SMALLEST_PART_MM:g} mm, got {longest:.3g} mm, which no CAD kernel "
+            "can hold; if the file's numbers are not millimetres, give the unit, e.g. --unit m"
+        )
 
 
 @cache

@@ -24,7 +24,7 @@ def plan_for(generator: str | Generator) -> tuple[Stage, ...]:
     if generator == "geometric":
         from cad_pipeline.generators.geometric import GeometricGenerator
 
-        return (Stage(GeometricGenerator()), _facets())
+        return (Stage(GeometricGenerator(), rounds=3), _facets())
     if generator == "facets":
         return (_facets(),)
     if generator.endswith(".py"):

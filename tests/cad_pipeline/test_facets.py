@@ -21,24 +21,26 @@ def skew(solid):
     return solid.rotate((31, 17, 53)).translate((13.3, -8.1, 21.7))
 
 
-DRILLED = (
-    block(60, 40, 20)
-    - m3.Manifold.cylinder(30, 6, 6, 32).translate((10, 3, -15))
-    - block(20, 20, 10).translate((-15, 0, 8))
-    + m3.Manifold.cylinder(20, 8, 4, 24).translate((18, -8, 5))
-)
+def drilled():
+    return (
+        block(60, 40, 20)
+        - m3.Manifold.cylinder(30, 6, 6, 32).translate((10, 3, -15))
+        - block(20, 20, 10).translate((-15, 0, 8))
+        + m3.Manifold.cylinder(20, 8, 4, 24).translate((18, -8, 5))
+    )
+
 
 PARTS = {
-    "block": block(30, 20, 10),
-    "drilled": DRILLED,
-    "drilled and skew": skew(DRILLED),
-    "ball": ball(10),
-    "inner void": block(30, 30, 30) - ball(9),
-    "two voids": block(40, 20, 20) - ball(6).translate((-10, 0, 0)) - ball(5).translate((10, 0, 0)),
-    "three bodies": block(10, 10, 10) + skew(ball(6)) + block(5, 5, 5).translate((-30, 0, 0)),
-    "body in a void": block(30, 30, 30) - block(20, 20, 20) + ball(6),
-    "tiny": skew(DRILLED).scale((1e-3,) * 3),
-    "huge": skew(DRILLED).scale((1e3,) * 3),
+    "block": lambda: block(30, 20, 10),
+    "drilled": drilled,
+    "drilled and skew": lambda: skew(drilled()),
+    "ball": lambda: ball(10),
+    "inner void": lambda: block(30, 30, 30) - ball(9),
+    "two voids": lambda: block(40, 20, 20) - ball(6).translate((-10, 0, 0)) - ball(5).translate((10, 0, 0)),
+    "three bodies": lambda: block(10, 10, 10) + ball(6).translate((20, 3, 4)) + block(5, 5, 5).translate((-30, 0, 0)),
+    "body in a void": lambda: block(30, 30, 30) - block(20, 20, 20) + ball(6),
+    "tiny": lambda: skew(drilled()).scale((1e-3,) * 3),
+    "huge": lambda: skew(drilled()).scale((1e3,) * 3),
 }
 BODIES = {"three bodies": 3, "body in a void": 2}
 
@@ -67,7 +69,7 @@ def sandbox():
 
 @pytest.mark.parametrize("name", PARTS)
 def test_a_closed_mesh_is_a_valid_solid_of_its_volume(name, sandbox, tmp_path):
-    mesh = mesh_of(PARTS[name], name)
+    mesh = mesh_of(PARTS[name](), name)
     (program,) = propose(mesh)
     assert program.kind is ProgramKind.FACETS
     execution = sandbox.run(program.source, tmp_path)
@@ -80,7 +82,7 @@ def test_a_closed_mesh_is_a_valid_solid_of_its_volume(name, sandbox, tmp_path):
 
 
 def test_the_second_idea_builds_too(sandbox, tmp_path):
-    mesh = mesh_of(PARTS["inner void"])
+    mesh = mesh_of(PARTS["inner void"]())
     (first,) = propose(mesh)
     (second,) = propose(mesh, [tried(first)])
     execution = sandbox.run(second.source, tmp_path)
@@ -90,7 +92,7 @@ def test_the_second_idea_builds_too(sandbox, tmp_path):
 
 
 def test_coplanar_triangles_are_one_face(sandbox, tmp_path):
-    (program,) = propose(mesh_of(PARTS["block"]))
+    (program,) = propose(mesh_of(PARTS["block"]()))
     execution = sandbox.run(program.source, tmp_path)
     assert dict(execution.face_kinds) == {"PLANE": 6}
 
@@ -106,7 +108,7 @@ def test_a_face_may_have_holes(sandbox, tmp_path):
 
 
 def test_ideas_run_out():
-    mesh = mesh_of(PARTS["block"])
+    mesh = mesh_of(PARTS["block"]())
     history = []
     for _ in range(10):
         programs = propose(mesh, history)
@@ -120,17 +122,17 @@ def test_ideas_run_out():
 
 def test_nothing_is_proposed_once_something_was_accepted():
     other = Program(source="result = 1", origin=Origin(generator="other"))
-    assert propose(mesh_of(PARTS["block"]), [tried(other, accepted=True)]) == []
-    assert len(propose(mesh_of(PARTS["block"]), [tried(other)])) == 1
+    assert propose(mesh_of(PARTS["block"]()), [tried(other, accepted=True)]) == []
+    assert len(propose(mesh_of(PARTS["block"]()), [tried(other)])) == 1
 
 
 def test_the_same_mesh_gives_the_same_text():
-    one, two = (propose(mesh_of(PARTS["drilled"]))[0].source for _ in range(2))
+    one, two = (propose(mesh_of(PARTS["drilled"]()))[0].source for _ in range(2))
     assert one == two
 
 
 def test_the_text_says_that_it_holds_no_features():
-    (program,) = propose(mesh_of(PARTS["block"], "bracket"))
+    (program,) = propose(mesh_of(PARTS["block"](), "bracket"))
     assert "bracket" in program.source.splitlines()[0]
     assert "faceted" in program.source.splitlines()[0]
     assert program.parameters == ()

@@ -24,7 +24,8 @@ from cad_pipeline.generators.geometric.shapes2d import (
 )
 from cad_pipeline.generators.geometric.slabwork import fitting
 
-few = settings(max_examples=60, deadline=None)
+# derandomised: a run of the whole suite finds the same every time
+few = settings(max_examples=40, deadline=None, derandomize=True)
 tenths = st.integers(20, 800).map(lambda n: n / 10)
 places = st.tuples(st.integers(-400, 400), st.integers(-400, 400)).map(lambda p: (p[0] / 8, p[1] / 8))
 seeds = st.integers(0, 100_000)
@@ -63,6 +64,10 @@ def arcs_of(outline):
     return sorted(circle_through(start, s.mid, s.end)[2] for start, s in found)
 
 
+def chord(radius, sweep_deg, steps):
+    return 2 * radius * math.sin(math.radians(sweep_deg / steps / 2))
+
+
 def assert_same_region(shape, points, scale):
     """The curve and the ring enclose the same region, up to the steps in which curves are written as polygons."""
     curve, ring = Polygon(shape.polygon()), Polygon(points)
@@ -86,7 +91,7 @@ def test_an_uneven_ring_is_a_circle(radius, place, seed, least, most):
     steps = np.random.default_rng(seed).uniform(least, most, 400)
     angle = np.cumsum(steps)
     angle = angle[angle < 358]
-    assume(len(angle) >= 9)
+    assume(len(angle) >= 9 and 360 - angle[-1] + angle[0] < 45)
     points, scale = meshed(np.column_stack([np.cos(np.radians(angle)), np.sin(np.radians(angle))]) * radius, place, seed)
     found = fitted(points, scale)
     assert isinstance(found, Circle)
@@ -128,6 +133,8 @@ def test_a_straight_rectangle_has_no_angle():
 def test_a_rounded_rectangle_has_its_corner_radius(length, width, share, place, angle, steps, seed):
     assume(length > 1.02 * width)
     corner = max(round(share * width, 1), 0.1)
+    # a straight side as short as the chords beside it can't be told from them
+    assume(width - 2 * corner > 3 * chord(corner, 90, steps))
     parts = [
         arc((sx * (length / 2 - corner), sy * (width / 2 - corner)), corner, 90 * k, 90 * k + 90, steps)
         for k, (sx, sy) in enumerate(((1, 1), (-1, 1), (-1, -1), (1, -1)))
@@ -141,9 +148,10 @@ def test_a_rounded_rectangle_has_its_corner_radius(length, width, share, place, 
 
 
 @few
-@given(tenths, st.floats(1.2, 8), places, angles, st.integers(4, 40), seeds)
+@given(tenths, st.floats(1.2, 8), places, angles, st.integers(6, 40), seeds)
 def test_a_slot_is_a_slot(width, share, place, angle, steps, seed):
     straight = round(width * (share - 1), 1)
+    assume(straight > 3 * chord(width / 2, 180, steps))
     ends = [arc((straight / 2, 0), width / 2, -90, 90, steps), arc((-straight / 2, 0), width / 2, 90, 270, steps)]
     points, scale = meshed(np.vstack(ends), place, seed, angle)
     found = fitted(points, scale)
@@ -169,7 +177,7 @@ def test_a_regular_polygon_has_its_sides_and_its_width(sides, flats, place, angl
 
 
 @few
-@given(tenths, st.integers(5, 48), places, angles, seeds)
+@given(tenths, st.integers(6, 48), places, angles, seeds)
 def test_half_a_disc_is_a_line_and_an_arc(radius, steps, place, angle, seed):
     points, scale = meshed(arc((0, 0), radius, -90, 90, steps), place, seed, angle)
     found = fitted(points, scale)
@@ -202,7 +210,11 @@ def test_an_angle_with_a_round_inner_corner_keeps_its_radius(size, share, steps,
 def test_a_trapezoid_has_no_arcs(bottom, top, height, place, angle, seed):
     # its four corners lie on a circle
     assume(abs(bottom - top) > 0.05 * max(bottom, top))
-    points = np.array([[-bottom, 0], [bottom, 0], [top, height], [-top, height]]) / 2
+    # where legs and base are alike and bend gently, they are three chords of an arc as well as they are a trapezoid
+    bend = math.degrees(math.atan2(height, abs(bottom - top) / 2))
+    leg, base = math.hypot(height, (bottom - top) / 2), min(bottom, top)
+    assume(bend > 40 or not 0.8 < leg / base < 1.25)
+    points = np.array([[-bottom / 2, 0], [bottom / 2, 0], [top / 2, height], [-top / 2, height]])
     points, scale = meshed(points, place, seed, angle)
     found = fitted(points, scale)
     assert isinstance(found, Outline)
@@ -262,3 +274,25 @@ def test_every_shape_is_its_own_fit(length, width, share, angle):
         assert type(found) is type(shape)
         again, first = Polygon(found.polygon()), Polygon(shape.polygon())
         assert again.symmetric_difference(first).area < 2e-3 * first.area
+
+
+@pytest.mark.parametrize(("straight", "steps"), [(0.5, 6), (1.0, 6), (1.0, 7), (0.5, 16)])
+def test_a_slot_may_be_hardly_longer_than_wide(straight, steps):
+    ends = [arc((straight / 2, 0), 1, -90, 90, steps), arc((-straight / 2, 0), 1, 90, 270, steps)]
+    points, scale = meshed(np.vstack(ends), (0, 0), 0)
+    found = fitted(points, scale)
+    assert isinstance(found, Slot)
+    assert (found.length, found.width) == pytest.approx((2 + straight, 2), abs=1e-3)
+
+
+@pytest.mark.parametrize(("corner", "steps"), [(0.7, 2), (0.7, 3), (0.9, 5), (0.9, 8), (0.9, 12)])
+def test_a_rectangle_may_be_mostly_round(corner, steps):
+    centres = ((1.05, 1), (-1.05, 1), (-1.05, -1), (1.05, -1))
+    parts = [
+        arc((x - math.copysign(corner, x), y - math.copysign(corner, y)), corner, 90 * k, 90 * k + 90, steps)
+        for k, (x, y) in enumerate(centres)
+    ]
+    points, scale = meshed(np.vstack(parts), (0, 0), 0)
+    found = fitted(points, scale)
+    assert isinstance(found, Rectangle)
+    assert found.corner == pytest.approx(corner, abs=1e-3)

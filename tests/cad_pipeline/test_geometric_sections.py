@@ -41,11 +41,12 @@ def worked(solid, knots=False):
     return SlabWork(stack, UP, scale).features()
 
 
-STEPPED = block(60, 40, 0, 10) + post(12, 10, 25) - post(5, -1, 26) - post(3, 4, 11, 22, 12)
+def stepped():
+    return block(60, 40, 0, 10) + post(12, 10, 25) - post(5, -1, 26) - post(3, 4, 11, 22, 12)
 
 
 def test_levels_are_the_heights_of_flat_faces():
-    vertices, faces = arrays(STEPPED)
+    vertices, faces = arrays(stepped())
     assert levels(vertices, faces, Scale.of(vertices)) == pytest.approx([0, 4, 10, 25])
 
 
@@ -56,7 +57,7 @@ def test_slanted_faces_are_no_levels():
 
 
 def test_levels_of_noisy_faces_are_one():
-    vertices, faces = arrays(STEPPED)
+    vertices, faces = arrays(stepped())
     scale = Scale.of(vertices)
     noisy = vertices + np.random.default_rng(1).uniform(-1, 1, vertices.shape) * scale.noise
     assert levels(noisy, faces, scale) == pytest.approx([0, 4, 10, 25], abs=4 * scale.noise)
@@ -64,12 +65,12 @@ def test_levels_of_noisy_faces_are_one():
 
 def test_light_levels_can_be_left_out():
     # the floor of the small blind hole is 28 of more than 5000 mm² of flat faces
-    vertices, faces = arrays(STEPPED)
+    vertices, faces = arrays(stepped())
     assert levels(vertices, faces, Scale.of(vertices), 0.02) == pytest.approx([0, 10, 25])
 
 
 def test_sections_have_their_areas_and_holes():
-    low, middle, high = (region(STEPPED, z) for z in (2, 7, 20))
+    low, middle, high = (region(stepped(), z) for z in (2, 7, 20))
     polygon = 48 / 2 * np.sin(2 * np.pi / 48)
     assert low.area == pytest.approx(2400 - polygon * 25)
     assert middle.area == pytest.approx(2400 - polygon * (25 + 9))
@@ -86,7 +87,7 @@ def test_sections_compare_by_mean_distance():
 
 
 def test_slabs_with_vertical_walls_are_straight():
-    stack, _ = cut(STEPPED)
+    stack, _ = cut(stepped())
     assert [(s.low, s.high) for s in stack] == [pytest.approx(p) for p in ((0, 4), (4, 10), (10, 25))]
     assert all(s.straight for s in stack)
 
@@ -97,7 +98,7 @@ def test_a_cone_is_not_straight_and_a_prism_beside_it_is():
 
 
 def test_a_loop_that_keeps_its_shape_is_one_prism():
-    stack, scale = cut(STEPPED)
+    stack, scale = cut(stepped())
     prisms = track(stack, scale)
     found = sorted((p.sign, round(p.low, 6), round(p.high, 6), p.depth) for p in prisms)
     # the plate runs through the first two slabs and the bore through all; the boss and the blind hole stand alone
@@ -125,7 +126,7 @@ def test_a_step_parts_chains():
 
 
 def test_prisms_become_extrusions_with_the_designed_numbers():
-    features = worked(STEPPED)
+    features = worked(stepped())
     assert all(isinstance(f, Extrusion) for f in features)
     found = {(f.mode, f.shape, f.low, f.high) for f in features}
     assert found == {

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Lock
 
 from cad_pipeline.values import Attempt, Mesh, Origin, Program, Target
 
@@ -12,46 +15,80 @@ __all__ = ["GeometricGenerator"]
 
 @dataclass(frozen=True, slots=True)
 class GeometricGenerator:
-    """Propose the best programs of the search, `samples` a round; the next round proposes the next best.
+    """Propose the best programs of the search, `samples` a round; a later round proposes the next best.
 
-    Deterministic: the same mesh gives the same texts.
+    A later round is silent where its candidates promise no more than what was already built. Deterministic: the same
+    mesh gives the same texts.
     """
 
     name: str = "geometric"
 
     def propose(self, target: Target, history: Sequence[Attempt], /, *, samples: int = 1) -> Sequence[Program]:
         """Propose the search's next candidates for the target's mesh."""
-        from cad_pipeline.generators.geometric.emit import emit
-        from cad_pipeline.generators.geometric.features import FeatureProgram
-        from cad_pipeline.generators.geometric.holes import drilled
-        from cad_pipeline.generators.geometric.search import search
-
-        mesh = target.mesh
-        part = _part(mesh)
-        if part is None:
-            return []
-        done = sum(attempt.program.origin.generator == self.name for attempt in history)
-        round_ = len({a.program.origin.round for a in history if a.program.origin.generator == self.name})
-        programs = []
-        candidates = search(part)[done : done + samples]
-        for sample, candidate in enumerate(candidates):
-            title = f"{mesh.name}: {_size(mesh)} mm; about {candidate.iou:.3f} IoU with its mesh."
-            features = drilled(candidate.program.features, part.solid, part.scale)
-            text = emit(FeatureProgram(tuple(features)), title, part.scale.noise)
-            origin = Origin(generator=self.name, round=round_, sample=sample, note=candidate.program.route)
-            programs.append(Program(source=text.source, parameters=text.parameters, origin=origin))
+        mine = [attempt for attempt in history if attempt.program.origin.generator == self.name]
+        reached = max((a.verdict.iou or 0.0 for a in mine if a.execution.built), default=0.0)
+        round_ = len({a.program.origin.round for a in mine})
+        programs: list[Program] = []
+        for promised, program in _texts(target.mesh)[len(mine) : len(mine) + samples]:
+            if promised > reached + WORTH_A_RUN:
+                origin = Origin(generator=self.name, round=round_, sample=len(programs), note=program.origin.note)
+                programs.append(replace(program, origin=origin))
         return programs
 
 
-def _part(mesh: Mesh):  # type: ignore[no-untyped-def]
+# what a further candidate must promise to be run, in IoU
+WORTH_A_RUN = 0.002
+_MOST_TEXTS = 4
+_LOCK = Lock()
+_CACHE: OrderedDict[str, list[tuple[float, Program]]] = OrderedDict()
+
+
+def _texts(mesh: Mesh) -> list[tuple[float, Program]]:
+    """Search once for a mesh and keep the texts for later rounds; the last few meshes are remembered."""
+    key = f"{mesh.name} {mesh.digest}"
+    with _LOCK:
+        if key in _CACHE:
+            return _CACHE[key]
+    texts = _write(mesh)
+    with _LOCK:
+        _CACHE[key] = texts
+        while len(_CACHE) > 4:
+            _CACHE.popitem(last=False)
+    return texts
+
+
+def _write(mesh: Mesh) -> list[tuple[float, Program]]:
+    from cad_pipeline.generators.geometric.emit import emit
+    from cad_pipeline.generators.geometric.features import FeatureProgram
+    from cad_pipeline.generators.geometric.holes import drilled
     from cad_pipeline.generators.geometric.scale import Scale
-    from cad_pipeline.generators.geometric.search import Part
+    from cad_pipeline.generators.geometric.search import Part, search
     from cad_pipeline.generators.geometric.solids import mesh_solid
 
     solid = mesh_solid(mesh.vertices, mesh.faces)
     if solid is None or solid.volume() <= 0:
-        return None
-    return Part(mesh.vertices, mesh.faces, solid, Scale.of(mesh.vertices))
+        return []
+    part = Part(mesh.vertices, mesh.faces, solid, Scale.of(mesh.vertices))
+    texts = []
+    for candidate in search(part):
+        title = f"{mesh.name}: {_size(mesh)} mm; about {candidate.iou:.3f} IoU with its mesh."
+        features = drilled(candidate.program.features, part.solid, part.scale)
+        text = emit(FeatureProgram(tuple(features)), title, part.scale.noise)
+        if _count_numbers(text.source) <= MOST_NUMBERS_WRITTEN:
+            origin = Origin(generator="geometric", note=candidate.program.route)
+            texts.append((candidate.iou, Program(source=text.source, parameters=text.parameters, origin=origin)))
+        if len(texts) == _MOST_TEXTS:
+            break
+    return texts
+
+
+# beyond this a text is data and no program
+MOST_NUMBERS_WRITTEN = 400
+
+
+def _count_numbers(source: str) -> int:
+    numbers = (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant))
+    return sum(isinstance(n.value, int | float) and not isinstance(n.value, bool) for n in numbers)
 
 
 def _size(mesh: Mesh) -> str:

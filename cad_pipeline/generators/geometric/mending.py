@@ -24,6 +24,10 @@ from cad_pipeline.generators.geometric.solids import Manifold, build, to_frame
 __all__ = ["Budget", "mend"]
 
 
+# a piece that needs more features than this is no feature
+MOST_FEATURES = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """What mending may spend: features, numbers in all, and the IoU that one more number must bring.
@@ -168,9 +172,13 @@ def _explain(
         whole = [heights[0], heights[-1]]
         for cuts in (whole, heights) if 2 < len(heights) <= 6 else (whole,):
             work = SlabWork(slabs(solid, cuts, scale), frame, scale)
-            for coarse in (1.0, 30.0):
+            if sum(chain[0].sign > 0 for chain in work.chains) > MOST_FEATURES:
+                continue
+            for coarse in (1.0, 30.0) if work.points(1.0) < 150 else (30.0,):
+                if work.points(coarse) > 150:
+                    continue
                 features = _flipped(work.features(coarse), mode)
-                if not features or len(features) > 4:
+                if not features or len(features) > MOST_FEATURES:
                     continue
                 numbers = sum(f.numbers for f in features) + 4
                 gain = state.gain(features) - budget.price * numbers

@@ -54,7 +54,7 @@ class Part:
     @cached_property
     def bodies(self) -> int:
         """How many bodies the part has."""
-        return len(self.solid.decompose())
+        return _bodies(self.solid)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +87,7 @@ def search(part: Part) -> list[Candidate]:
         features = [*candidate.program.features, *filled.bores]
         found += [c for c in [_scored(part, f"{candidate.program.route} drilled", features)] if c]
     found.sort(key=lambda c: -c.score)
-    if not found or found[0].iou < 0.97:
+    if not found or found[0].iou < 0.93:
         found += _explained(part)
     return sorted(found, key=lambda c: -c.score)
 
@@ -134,9 +134,15 @@ def _scored(part: Part, route: str, features: list[Feature]) -> Candidate | None
     if not features:
         return None
     solid = build(features)
-    stray = abs(len(solid.decompose()) - part.bodies)
+    stray = abs(_bodies(solid) - part.bodies)
     program = FeatureProgram(tuple(features), route)
     return Candidate(program, solid, iou(solid, part.solid), stray, program.numbers > part.limit)
+
+
+def _bodies(solid: Manifold) -> int:
+    """Count bodies, without the crumbs that touching faces leave."""
+    crumb = 1e-6 * abs(solid.volume())
+    return sum(piece.volume() > crumb for piece in solid.decompose())
 
 
 def _varied(found: list[Candidate], most: int) -> list[Candidate]:
@@ -207,8 +213,9 @@ class _Direction:
 def _editable(part: Part, work: SlabWork, limit: int) -> list[Feature]:
     """Write slab work within the limit of numbers: coarser, or without what matters least."""
     over: list[Feature] = []
-    steps = [c for c in COARSENESS if work.points(c) <= limit] or [COARSENESS[-1]]
-    for coarse in COARSENESS[max(COARSENESS.index(steps[0]) - 2, 0) :]:
+    # an arc has many corners and few numbers: start well before the corners alone would fit
+    steps = [c for c in COARSENESS if work.points(c) <= 5 * limit] or [COARSENESS[-1]]
+    for coarse in COARSENESS[COARSENESS.index(steps[0]) :]:
         features = work.features(coarse)
         if count_numbers(features) <= limit:
             if not over:
