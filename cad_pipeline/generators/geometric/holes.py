@@ -18,7 +18,7 @@ from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle
-from cad_pipeline.generators.geometric.solids import Manifold, to_frame
+from cad_pipeline.generators.geometric.solids import Manifold, build, iou, to_frame
 
 __all__ = ["drilled"]
 
@@ -38,7 +38,18 @@ class _Bore:
 
 
 def drilled(features: Sequence[Feature], target: Manifold, scale: Scale) -> list[Feature]:
-    """Replace round cuts by holes where the target shows that they can be drilled; the order of the rest is kept."""
+    """Replace round cuts by holes where the target shows that they can be drilled; the order of the rest is kept.
+
+    The cuts are left as they are if the holes build something else.
+    """
+    holed = _drilled(features, target, scale)
+    if len(holed) == len(features) and not any(isinstance(f, Hole) for f in holed):
+        return holed
+    before, after = build(features), build(holed)
+    return holed if iou(before, after) > 0.9995 else list(features)
+
+
+def _drilled(features: Sequence[Feature], target: Manifold, scale: Scale) -> list[Feature]:
     rest: dict[int, Feature] = dict(enumerate(features))
     holes: list[tuple[int, Hole]] = []
     for frame, bores in _by_frame(features, scale):
@@ -152,10 +163,12 @@ def _hole(stack: list[_Bore], frame: Frame, target: Manifold, levels: Sequence[f
     if not open_up:
         return None
     depth = None if open_down else nice(high - low, scale.noise)
-    if open_down and not any(abs(high - level) < scale.level for level in levels):
+    stepped = len(stack) == 2 or narrow.mouth_radius is not None
+    if open_down and not stepped and not any(abs(high - level) < scale.level for level in levels):
         high = target.bounding_box()[5]  # a hole through a curved wall starts outside the part
     at = frame.moved(np.array([0.0, 0.0, high]))
-    hole = Hole(at, ((narrow.x, narrow.y),), 2 * narrow.radius, depth, high - low)
+    reach = high - low if depth is not None else high - target.bounding_box()[2]
+    hole = Hole(at, ((narrow.x, narrow.y),), 2 * narrow.radius, depth, reach)
     if len(stack) == 2:
         wide = stack[1]
         if wide.mouth_radius or narrow.mouth_radius:

@@ -77,28 +77,28 @@ class Candidate:
 
 def search(part: Part) -> list[Candidate]:
     """Return candidate programs, best score first: explained without bores, and, where that fails, with them."""
-    filled = fill_bores(part.vertices, part.faces, part.facets, part.scale)
+    frames = candidate_frames(part.vertices, part.faces)
+    filled = fill_bores(part.vertices, part.faces, part.facets, part.scale, frames)
     if filled is None:
-        return _explained(part)
+        return _explained(part, frames)
     limit = max(part.limit - count_numbers(filled.bores), BASE_NUMBERS)
     base = Part(filled.vertices, filled.faces, filled.solid, part.scale, limit)
     found: list[Candidate] = []
-    for candidate in _explained(base)[:3]:
+    for candidate in _explained(base, frames)[:3]:
         features = [*candidate.program.features, *filled.bores]
         found += [c for c in [_scored(part, f"{candidate.program.route} drilled", features)] if c]
     found.sort(key=lambda c: -c.score)
     if not found or found[0].iou < 0.93:
-        found += _explained(part)
+        found += _explained(part, frames)
     return sorted(found, key=lambda c: -c.score)
 
 
-def _explained(part: Part) -> list[Candidate]:
+def _explained(part: Part, frames: list[Frame]) -> list[Candidate]:
     """Explain a part by prisms, revolutions and mending.
 
     Every direction is tried with plain slabs; the two best are cut finer where walls are not vertical, and coarser, as
     a base for mending; likely axes are tried as turned bodies; the best of each kind are mended.
     """
-    frames = candidate_frames(part.vertices, part.faces)
     plain = [_Direction(part, frame, number) for number, frame in enumerate(frames)]
     found = [c for d in plain if (c := _scored(part, f"slabs {d.number}", d.plain()))]
     if not any(c.score > GOOD_ENOUGH for c in found):
