@@ -241,7 +241,7 @@ class Reconstruction:
     target: Target
     attempts: tuple[Attempt, ...]
     seconds: Mapping[str, float] = field(default_factory=dict)
-    min_useful_iou: float = 0.9
+    min_useful_iou: float = 0.8
 
     @cached_property
     def best(self) -> Attempt | None:

@@ -1,6 +1,6 @@
 """Draws `samples/pictures/readme.png`: samples as meshes on top, what the pipeline makes of them below.
 
-    .venv/bin/python scripts/readme_picture.py out      # after `cad-pipeline convert samples/meshes/*.stl -o out`
+.venv/bin/python scripts/readme_picture.py out      # after `cad-pipeline convert samples/meshes/*.stl -o out`
 """
 
 from __future__ import annotations
