@@ -124,9 +124,10 @@ def default_pipeline(
     from cad_pipeline.verify import MeshVerifier, Tolerance
 
     options = options or Options()
+    sandbox = sandbox or warm.warm_sandbox(options.isolation, options.timeout_s)
     return Pipeline(
-        plan=plan_for(generator or options.generator),
-        sandbox=sandbox or warm.warm_sandbox(options.isolation, options.timeout_s),
+        plan=plan_for(generator or options.generator, sandbox),
+        sandbox=sandbox,
         verifier=MeshVerifier(tolerance=Tolerance(min_iou=options.min_iou)),
         reporter=reporter or Silent(),
         workers=warm.WORKERS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from cad_pipeline.roles import Generator, Reporter, Sandbox, Verifier
 from cad_pipeline.values import Attempt, Program, Reconstruction, Target
 
-__all__ = ["Pipeline", "Silent", "Stage"]
+__all__ = ["Pipeline", "Silent", "Stage", "Turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,13 @@ class Silent:
         """Say nothing."""
 
 
+class Turn(enum.Enum):
+    """When a stage has its turn: while nothing is accepted yet, or once something is."""
+
+    SEARCH = "search"
+    POLISH = "polish"
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One generator's turn in a plan: so many rounds of so many samples."""
@@ -37,6 +45,7 @@ class Stage:
     generator: Generator
     rounds: int = 1
     samples: int = 1
+    turn: Turn = Turn.SEARCH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +59,7 @@ class Pipeline:
     workers: int = 2
 
     def reconstruct(self, target: Target, folder: Path | None = None) -> Reconstruction:
-        """Try the plan's programs on `target` until one is accepted or the plan is spent.
+        """Try the plan's programs on `target` until one is accepted and polished, or the plan is spent.
 
         Each attempt leaves its files in `folder/attempt-NN` (a temporary folder that outlives the call if None).
         A program that fails is an attempt like any other; only a broken machine raises.
@@ -60,13 +69,13 @@ class Pipeline:
         attempts: list[Attempt] = []
         self.reporter.started(target)
         for stage, round_ in self._rounds():
+            if any(attempt.verdict.accepted for attempt in attempts) is not (stage.turn is Turn.POLISH):
+                continue
             self.reporter.proposing(target, stage.generator.name, round_)
             with clock.measure(f"propose {stage.generator.name}"):
                 programs = stage.generator.propose(target, tuple(attempts), samples=stage.samples)
             with clock.measure("run and judge"):
                 attempts += self._try_all(target, programs, folder, first=len(attempts))
-            if any(attempt.verdict.accepted for attempt in attempts):
-                break
         return Reconstruction(target=target, attempts=tuple(attempts), seconds=clock.seconds)
 
     def _rounds(self) -> Iterator[tuple[Stage, int]]:

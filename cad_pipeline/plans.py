@@ -5,31 +5,39 @@ from __future__ import annotations
 from pathlib import Path
 
 from cad_pipeline.errors import InputError
-from cad_pipeline.pipeline import Stage
-from cad_pipeline.roles import Generator
+from cad_pipeline.pipeline import Stage, Turn
+from cad_pipeline.roles import Generator, Sandbox
 
 __all__ = ["PLANS", "plan_for", "read_program"]
 
 PLANS = ("facets", "geometric")
 
 
-def plan_for(generator: str | Generator) -> tuple[Stage, ...]:
+def plan_for(generator: str | Generator, sandbox: Sandbox | None = None) -> tuple[Stage, ...]:
     """Lay out the stages for a plan's name, a program file to judge, or a generator of your own.
 
     The faceted net stands under every plan that writes features: it proposes only when nothing before it was accepted,
-    so something useful comes out of every mesh that encloses a volume. Raises `InputError` on an unknown name.
+    so something useful comes out of every mesh that encloses a volume. With a `sandbox` the named dimensions of an
+    accepted program are tried out, and those that can't be edited are written out. Raises `InputError` on an unknown
+    name.
     """
     if not isinstance(generator, str):
         return (Stage(generator), _facets())
     if generator == "geometric":
         from cad_pipeline.generators.geometric import GeometricGenerator
 
-        return (Stage(GeometricGenerator(), rounds=3), _facets())
+        return (Stage(GeometricGenerator(), rounds=3), _facets(), *_guard(sandbox))
     if generator == "facets":
         return (_facets(),)
     if generator.endswith(".py"):
         return (Stage(_scripted(Path(generator))),)
     raise InputError(f"expected --generator {', '.join(PLANS)} or a program file ending in .py, got {generator!r}")
+
+
+def _guard(sandbox: Sandbox | None) -> tuple[Stage, ...]:
+    from cad_pipeline.generators.edit_guard import EditGuard
+
+    return () if sandbox is None else (Stage(EditGuard(sandbox), turn=Turn.POLISH),)
 
 
 def _facets() -> Stage:

@@ -149,12 +149,16 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A CadQuery program as text, where it came from, and its named dimensions."""
+    """A CadQuery program as text, where it came from, and its named dimensions.
+
+    `revision` counts how often an accepted program was polished into this one.
+    """
 
     source: str
     origin: Origin
     kind: ProgramKind = ProgramKind.FEATURES
     parameters: tuple[Parameter, ...] = ()
+    revision: int = 0
 
     @property
     def digest(self) -> str:
@@ -248,10 +252,11 @@ class Reconstruction:
         """The attempt to deliver, chosen by its verdict and never by its author.
 
         An accepted feature program wins; then a feature program that is useful (`min_useful_iou`); then facets; then
-        whatever built. Among equals the higher IoU counts, in steps of 0.0005, then the shorter text.
+        whatever built. Among equals the higher IoU counts, in steps of 0.0005, then the later revision, then the
+        shorter text.
         """
 
-        def rank(attempt: Attempt) -> tuple[int, int, int]:
+        def rank(attempt: Attempt) -> tuple[int, int, int, int]:
             iou = attempt.verdict.iou or 0.0
             features = attempt.program.kind is ProgramKind.FEATURES
             if features and attempt.verdict.accepted:
@@ -260,7 +265,7 @@ class Reconstruction:
                 tier = 2
             else:
                 tier = 0 if features else 1
-            return tier, round(iou / 0.0005), -len(attempt.program.source)
+            return tier, round(iou / 0.0005), attempt.program.revision, -len(attempt.program.source)
 
         built = [a for a in self.attempts if a.execution.built]
         return max(built, key=rank) if built else None

@@ -151,18 +151,7 @@ def test_a_part_has_the_same_dimensions_in_a_skew_pose(name):
     assert dimensions(name, "skew") == pytest.approx(dimensions(name), abs=5e-3)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            "plate with holes",
-            marks=pytest.mark.xfail(
-                strict=True, reason="bores get a frame of their own, turned against the plate's edges"
-            ),
-        ),
-        "flange",
-    ],
-)
+@pytest.mark.parametrize("name", ["plate with holes", "flange"])
 def test_holes_are_laid_out_alike_in_a_skew_pose(name):
     assert layout(name)
     assert layout(name, "skew") == pytest.approx(layout(name), abs=5e-3)

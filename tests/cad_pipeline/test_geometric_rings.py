@@ -309,3 +309,24 @@ def test_a_rectangle_may_be_mostly_round(corner, steps):
     found = fitted(points, scale)
     assert isinstance(found, Rectangle)
     assert found.corner == pytest.approx(corner, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "share",
+    [
+        pytest.param(
+            0.001,
+            marks=pytest.mark.xfail(strict=True, reason="cleaning measures against dropped points and drops them all"),
+        ),
+        0.004,
+        0.05,
+        0.5,
+    ],
+)
+def test_a_circle_with_a_second_point_after_each_corner_is_a_circle(share):
+    # a section through a cone just below its rim crosses the diagonals of its facets
+    corners = arc((0, 0), 7, 0, 360, 64)[:-1]
+    second = corners + share * (np.roll(corners, -1, axis=0) - corners)
+    ring = np.stack([corners, second], axis=1).reshape(-1, 2)
+    fit = fitting([Polygon(ring)], Scale(57.0, 2.4e-5))
+    assert fit_ring(ring, fit) == Circle((0.0, 0.0), 7.0)

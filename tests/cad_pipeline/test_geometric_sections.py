@@ -153,6 +153,15 @@ def test_a_tapered_pin_is_one_revolution():
     assert ends == [(0, 0), (0, 40), (5, 25), (5, 40), (10, 0), (10, 20)]
 
 
+@pytest.mark.xfail(strict=True, reason="a circle near the rim of a cone is not recognised, so the cone becomes steps")
+def test_a_countersunk_hole_is_one_revolution():
+    plate = block(40, 40, 0, 10) - post(3, -1, 7) - m3.Manifold.cylinder(5, 3, 8, 64).translate((0, 0, 6))
+    base, hole = worked(plate, knots=True)
+    assert (base.mode, hole.mode) == (Mode.ADD, Mode.CUT)
+    assert isinstance(hole, Revolution)
+    assert max(r for r, _ in (s.end for s in hole.profile.segments)) == pytest.approx(7, abs=0.01)
+
+
 def test_a_pyramid_without_its_top_is_a_loft():
     corners = [[sx * 15, sy * 10, 0] for sx in (-1, 1) for sy in (-1, 1)]
     frustum = m3.Manifold.hull_points(np.array(corners + [[x / 2, y / 2, 12] for x, y, _ in corners], float))

@@ -62,9 +62,16 @@ def _fixed(points: list[Pair], bulged: list[bool]) -> tuple[list[float | None], 
 
 
 def _diameters(radii: list[float | None], book: ParameterBook) -> dict[float, str]:
-    known = {}
-    for radius in sorted({r for r in radii if r is not None}):
-        known[radius] = "0.0" if is_zero(radius) else half(book.name("turned", "d", 2 * radius))
+    """Name diameters, the largest first; one a little smaller than a named one (a groove) is written relative to it."""
+    known: dict[float, str] = {}
+    for radius in sorted({r for r in radii if r is not None}, reverse=True):
+        larger = min((r for r in known if r > radius), default=None)
+        if is_zero(radius):
+            known[radius] = "0.0"
+        elif larger is not None and radius > 0.88 * larger and " / 2" in known[larger]:
+            known[radius] = total(known[larger], text(nice(radius - larger, 1e-7)))
+        else:
+            known[radius] = half(book.name("turned", "d", 2 * radius))
     return known
 
 
