@@ -53,16 +53,17 @@ def face(loops, normal):
     return maker.Face()
 
 
-def solid(polygons):
+def solid(shells):
     builder = BRep_Builder()
-    shell = TopoDS_Shell()
-    builder.MakeShell(shell)
-    for loops, normal in polygons:
-        builder.Add(shell, face(loops, normal))
-    shell.Closed(True)
     body = TopoDS_Solid()
     builder.MakeSolid(body)
-    builder.Add(body, shell)
+    for polygons in shells:  # the outer shell, then those of its voids
+        shell = TopoDS_Shell()
+        builder.MakeShell(shell)
+        for loops, normal in polygons:
+            builder.Add(shell, face(loops, normal))
+        shell.Closed(True)
+        builder.Add(body, shell)
     fixer = ShapeFix_Shape(body)
     fixer.Perform()
     return cq.Shape.cast(fixer.Shape())
@@ -103,32 +104,39 @@ def _source(mesh: Mesh, merge: bool) -> str:
     from cad_pipeline.generators.geometric.scale import Scale
 
     scale = Scale.of(mesh.vertices)
-    groups = _polygons(mesh, scale, merge)
-    used = np.unique(np.concatenate([np.asarray(loop) for shells in groups for loops, _ in shells for loop in loops]))
+    bodies = _polygons(mesh, scale, merge)
+    faces = [face for shells in bodies for shell in shells for face in shell]
+    used = np.unique(np.concatenate([np.asarray(loop) for loops, _ in faces for loop in loops]))
     index = np.full(len(mesh.vertices), -1, dtype=np.int64)
     index[used] = np.arange(len(used))
     step = scale.noise / 8
     points = ",\n    ".join("(" + ", ".join(repr(nice(float(c), step)) for c in mesh.vertices[v]) + ")" for v in used)
-    bodies = []
-    for shell in groups:
-        faces = ",\n    ".join(
-            f"({[[int(index[v]) for v in loop] for loop in loops]}, ({', '.join(f'{c:.12g}' for c in normal)}))"
-            for loops, normal in shell
-        )
-        bodies.append(f"[\n    {faces},\n]")
-    title = f"{mesh.name}: a faceted solid of {sum(map(len, groups))} planar faces."
+
+    def written(face: Polygon) -> str:
+        loops, normal = face
+        return f"({[[int(index[v]) for v in loop] for loop in loops]}, ({', '.join(f'{c:.12g}' for c in normal)}))"
+
+    rows = []
+    for shells in bodies:
+        texts = ["[\n    " + ",\n    ".join(written(face) for face in shell) + ",\n]" for shell in shells]
+        rows.append(f"[{', '.join(texts)}]")
     return (
-        f'"""{title}\n\nNo features were found: edit what the mesh was made from instead."""\n\n'
-        f"import cadquery as cq\n\npoints = [\n    {points},\n]\nshells = [{', '.join(bodies)}]\n{BUILDER}\n"
-        "result = cq.Workplane(obj=cq.Compound.makeCompound([s for shell in shells for s in solid(shell).Solids()]))\n"
+        f'"""{mesh.name}: a faceted solid of {len(faces)} planar faces.\n\n'
+        'No features were found: edit what the mesh was made from instead."""\n\n'
+        f"import cadquery as cq\n\npoints = [\n    {points},\n]\nbodies = [{', '.join(rows)}]\n{BUILDER}\n"
+        "solids = [s for shells in bodies for s in solid(shells).Solids()]\n"
+        "result = cq.Workplane(obj=cq.Compound.makeCompound(solids))\n"
     )
 
 
 Polygon = tuple[list[list[int]], NDArray[np.float64]]
 
 
-def _polygons(mesh: Mesh, scale: object, merge: bool) -> list[list[Polygon]]:
-    """Group the mesh's triangles into planar polygons with holes, shell by shell; loops are vertex indices."""
+def _polygons(mesh: Mesh, scale: object, merge: bool) -> list[list[list[Polygon]]]:
+    """Group the triangles into planar polygons with holes: per body its outer shell, then those of its voids.
+
+    Loops are vertex indices.
+    """
     from cad_pipeline.generators.geometric.facets import facets_of
     from cad_pipeline.generators.geometric.scale import Scale
 
@@ -160,7 +168,23 @@ def _polygons(mesh: Mesh, scale: object, merge: bool) -> list[list[Polygon]]:
             n = float(np.linalg.norm(cross[t]))
             if n > 0:
                 target.append(([mesh.faces[t].tolist()], cross[t] / n))
-    return list(shells.values())
+    return [[shells[k] for k in group] for group in _nested(corner, body) if any(k in shells for k in group)]
+
+
+def _nested(corner: NDArray[np.float64], body: NDArray[np.int64]) -> list[list[int]]:
+    """Put each shell that bounds a void (negative volume) behind the smallest outer shell whose box holds it."""
+    middle = corner.reshape(-1, 3).mean(axis=0)
+    a, b, c = (corner[:, k] - middle for k in range(3))
+    volume = np.bincount(body, weights=np.einsum("ij,ij->i", a, np.cross(b, c)) / 6.0)
+    boxes = {k: (corner[body == k].min(axis=(0, 1)), corner[body == k].max(axis=(0, 1))) for k in np.unique(body)}
+    groups = {int(k): [int(k)] for k in np.unique(body) if volume[k] >= 0}
+    for k in np.unique(body):
+        if volume[k] < 0:
+            low, high = boxes[k]
+            around = [g for g in groups if (boxes[g][0] <= low).all() and (boxes[g][1] >= high).all()]
+            home = min(around, key=lambda g: float(volume[g]), default=None)
+            groups.setdefault(int(k) if home is None else home, []).append(int(k))
+    return list(groups.values())
 
 
 def _bodies(faces: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -21,6 +21,7 @@ from cad_pipeline.generators.geometric.facets import Facets
 from cad_pipeline.generators.geometric.features import Extrusion, Mode
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.numbers import nice
+from cad_pipeline.generators.geometric.rings import outer_circle
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle
 from cad_pipeline.generators.geometric.solids import Manifold, mesh_solid
@@ -129,9 +130,10 @@ def _as_bore(
     alike = next((f for f in frames if abs(float(f.axes[2] @ axis)) > 1 - 2e-6), None)
     frame = alike if alike is not None else frame_along(axis, np.zeros(3))
     corners = frame.to_local(vertices[np.unique(faces)])
-    centre, radius, error = _circle(corners[:, :2])
-    if radius <= 0 or error > max(1e-4 * scale.size, 3 * scale.noise, 0.002 * radius):
+    circle = outer_circle(corners[:, :2], max(1e-4 * scale.size, 3 * scale.noise), 0.02)
+    if circle is None:
         return None
+    centre, radius = np.array(circle[:2]), circle[2]
     middles = frame.to_local(vertices[faces].mean(axis=1))[:, :2] - centre
     local_normals = np.cross(
         vertices[faces[:, 1]] - vertices[faces[:, 0]], vertices[faces[:, 2]] - vertices[faces[:, 0]]
@@ -145,15 +147,6 @@ def _as_bore(
     x, y = (nice(float(c), 2 * scale.noise) for c in centre)
     low, high = (nice(float(z), scale.noise) for z in (corners[:, 2].min(), corners[:, 2].max()))
     return Extrusion(frame, Circle((x, y), nice(2 * radius, agree) / 2), low, high, Mode.CUT)
-
-
-def _circle(points: Floats) -> tuple[Floats, float, float]:
-    middle = points.mean(axis=0)
-    q = points - middle
-    (x, y, c), *_ = np.linalg.lstsq(np.column_stack([2 * q, np.ones(len(q))]), (q**2).sum(axis=1), rcond=None)
-    radius = math.sqrt(max(c + x * x + y * y, 0.0))
-    distance = np.hypot(q[:, 0] - x, q[:, 1] - y)
-    return middle + np.array([x, y]), radius, float(np.abs(distance - radius).max())
 
 
 def _goes_round(points: Floats, faces: Ints) -> bool:

@@ -69,12 +69,13 @@ def _write(mesh: Mesh) -> list[tuple[float, Program]]:
     if solid is None or solid.volume() <= 0:
         return []
     part = Part(mesh.vertices, mesh.faces, solid, Scale.of(mesh.vertices))
-    texts = []
+    texts: list[tuple[float, Program]] = []
     for candidate in search(part):
         title = f"{mesh.name}: {_size(mesh)} mm; about {candidate.iou:.3f} IoU with its mesh."
         features = drilled(candidate.program.features, part.solid, part.scale)
         text = emit(FeatureProgram(tuple(features)), title, part.scale.noise)
-        if _count_numbers(text.source) <= MOST_NUMBERS_WRITTEN:
+        known = any(text.source.splitlines()[1:] == p.source.splitlines()[1:] for _, p in texts)
+        if not known and _count_numbers(text.source) <= MOST_NUMBERS_WRITTEN:
             origin = Origin(generator="geometric", note=candidate.program.route)
             texts.append((candidate.iou, Program(source=text.source, parameters=text.parameters, origin=origin)))
         if len(texts) == _MOST_TEXTS:

@@ -24,7 +24,7 @@ from cad_pipeline.generators.geometric.shapes2d import (
     circle_through,
 )
 
-__all__ = ["Fit", "fit_ring"]
+__all__ = ["Fit", "fit_ring", "outer_circle"]
 
 Points = NDArray[np.float64]
 MAX_TURN = math.radians(50.0)
@@ -67,30 +67,47 @@ def _area(p: Points) -> float:
 
 
 def _clean(ring: Points, tolerance: float) -> Points:
-    """Drop repeated points and points within `tolerance` of the line through their neighbours."""
-    points = [tuple(p) for p in ring]
+    """Drop repeated points and points within `tolerance` of the line through their neighbours.
+
+    Starts at the sharpest corner, which stays, so that every point is judged against one that was kept.
+    """
+    points = [(float(x), float(y)) for x, y in ring]
     changed = True
     while changed and len(points) >= 3:
         changed = False
-        kept: list[tuple[float, ...]] = []
-        n = len(points)
-        for i, here in enumerate(points):
-            before = kept[-1] if kept else points[i - 1]
-            after = points[(i + 1) % n]
-            dx, dy = after[0] - before[0], after[1] - before[1]
-            length = math.hypot(dx, dy)
-            ax, ay = here[0] - before[0], here[1] - before[1]
-            if math.hypot(ax, ay) <= tolerance:
+        start = _sharpest(np.array(points))
+        points = points[start:] + points[:start]
+        kept = points[:1]
+        for i, here in enumerate(points[1:], start=1):
+            before, after = kept[-1], points[(i + 1) % len(points)]
+            if _superfluous(before, here, after, tolerance):
                 changed = True
-                continue
-            off = abs(dx * ay - dy * ax) / length if length > tolerance else 0.0
-            along = (dx * ax + dy * ay) / length if length > tolerance else 0.0
-            if off <= tolerance and -tolerance <= along <= length + tolerance:
-                changed = True
-                continue
-            kept.append(here)
+            else:
+                kept.append(here)
         points = kept
     return np.array(points, dtype=np.float64).reshape(-1, 2)
+
+
+def _sharpest(points: Points) -> int:
+    into = points - np.roll(points, 1, axis=0)
+    out = np.roll(points, -1, axis=0) - points
+    turn = np.abs(np.arctan2(into[:, 0] * out[:, 1] - into[:, 1] * out[:, 0], (into * out).sum(axis=1)))
+    weight = np.minimum(np.hypot(*into.T), np.hypot(*out.T))
+    return int(np.argmax(turn * weight))
+
+
+def _superfluous(
+    before: tuple[float, float], here: tuple[float, float], after: tuple[float, float], tolerance: float
+) -> bool:
+    dx, dy = after[0] - before[0], after[1] - before[1]
+    length = math.hypot(dx, dy)
+    ax, ay = here[0] - before[0], here[1] - before[1]
+    if math.hypot(ax, ay) <= tolerance:
+        return True
+    if length <= tolerance:
+        return False
+    off, along = abs(dx * ay - dy * ax) / length, (dx * ax + dy * ay) / length
+    return off <= tolerance and -tolerance <= along <= length + tolerance
 
 
 def _circle_fit(points: Points) -> tuple[float, float, float, float]:
@@ -104,19 +121,36 @@ def _circle_fit(points: Points) -> tuple[float, float, float, float]:
     return float(middle[0] + x), float(middle[1] + y), radius, float(error)
 
 
+def outer_circle(points: Points, tolerance: float, inside: float) -> tuple[float, float, float] | None:
+    """Circle through the outer points of (n, 2); others may lie inside by up to `inside` of the radius, none outside.
+
+    Triangles that do not run along a round wall put points on the chords of its facets.
+    """
+    x, y, radius, error = _circle_fit(points)
+    if error > tolerance:
+        if error > 2 * inside * radius:
+            return None
+        for _ in range(3):
+            distance = np.hypot(points[:, 0] - x, points[:, 1] - y)
+            outer = points[distance > distance.max() - max(0.25 * error, tolerance)]
+            if len(outer) < 8:
+                return None
+            x, y, radius, error = _circle_fit(outer)
+            if error <= tolerance:
+                break
+        distance = np.hypot(points[:, 0] - x, points[:, 1] - y)
+        if error > tolerance or radius - distance.min() > inside * radius or distance.max() - radius > tolerance:
+            return None
+    return x, y, radius
+
+
 def _as_circle(points: Points, fit: Fit) -> Circle | None:
     if len(points) < 8:
         return None
-    x, y, radius, error = _circle_fit(points)
-    if error > fit.arc:
-        # triangles that do not run along a round wall put points inside its facets: judge by the outer points
-        if error > 0.01 * radius:
-            return None
-        outer = points[np.hypot(points[:, 0] - x, points[:, 1] - y) > radius - 0.25 * error]
-        x, y, radius, error = _circle_fit(outer) if len(outer) >= 8 else (x, y, radius, error)
-        inside = radius - np.hypot(points[:, 0] - x, points[:, 1] - y)
-        if error > fit.arc or inside.max() > 0.012 * radius:
-            return None
+    circle = outer_circle(points, fit.arc, 0.012)
+    if circle is None:
+        return None
+    x, y, radius = circle
     edge = np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1)
     turn = 2 * np.arcsin(np.clip(edge / (2 * radius), 0, 1))
     if turn.max() > MAX_TURN:
@@ -139,9 +173,8 @@ def _segments(points: Points, tolerance: float) -> list[_Piece]:
     length = np.hypot(edge[:, 0], edge[:, 1])
     heading = np.arctan2(edge[:, 1], edge[:, 0])
     turn = (np.diff(np.r_[heading[-1], heading]) + np.pi) % (2 * np.pi) - np.pi
-    # start where a line starts, or at the sharpest corner, so that no arc runs across the seam
-    longest = int(np.argmax(length))
-    corner = longest if length[longest] > 2.5 * np.median(length) else int(np.argmax(np.abs(turn)))
+    # start where the longest line starts; an arc that runs across the seam all the same is joined afterwards
+    corner = int(np.argmax(length))
     order = np.r_[corner:n, 0:corner]
     p, length, turn = points[order], length[order], turn[order]
     ring = np.vstack([p, p[:1]])

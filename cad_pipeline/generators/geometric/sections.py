@@ -39,12 +39,13 @@ class Slab:
 def region(solid: Manifold, z: float) -> BaseGeometry:
     """Section of a solid (in its frame) at height `z`: a valid shapely polygon or multipolygon."""
     rings = [np.asarray(ring) for ring in solid.slice(z).to_polygons()]
-    outers = [Polygon(r) for r in rings if len(r) >= 3 and _area(r) > 0]
-    holes = [Polygon(r) for r in rings if len(r) >= 3 and _area(r) < 0]
-    solid_area = shapely.union_all([shapely.make_valid(p) for p in outers])
-    if holes:
-        solid_area = solid_area.difference(shapely.union_all([shapely.make_valid(p) for p in holes]))
-    return solid_area
+    rings = sorted((r for r in rings if len(r) >= 3), key=lambda r: -abs(_area(r)))
+    section = shapely.Polygon()
+    for outer, group in itertools.groupby(rings, key=lambda r: _area(r) > 0):
+        # from the largest inwards, so that an island in a hole comes back after the hole
+        filled = shapely.union_all([shapely.make_valid(Polygon(r)) for r in group])
+        section = section.union(filled) if outer else section.difference(filled)
+    return section
 
 
 def _area(ring: NDArray[np.float64]) -> float:

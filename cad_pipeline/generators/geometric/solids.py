@@ -98,7 +98,8 @@ def _extrusion(feature: Extrusion) -> Manifold:
     for blend, end, sign in ((feature.bottom, low, 1.0), (feature.top, high, -1.0)):
         if blend is not None:
             for inner, outer, inset in _blend_layers(blend):
-                z = sorted((end + sign * inner, end + sign * outer))
+                # a little into the next, wider layer, so that no layer hangs by a face
+                z = sorted((end + sign * inner, end + sign * (outer + 0.01 * (outer - inner))))
                 slices.append(_prism(section.offset(-inset, m3.JoinType.Miter, 4.0), z[0], z[1]))
     return m3.Manifold.batch_boolean(slices, m3.OpType.Add)
 

@@ -52,7 +52,8 @@ def axis_frame(frame: Frame, facets: Facets, scale: Scale) -> Frame | None:
     point = np.array(
         [nice(c, 4 * scale.noise) if abs(c - nice(c, 2e-5 * scale.size)) < 2e-5 * scale.size else c for c in point]
     )
-    point = np.array([nice(c, 1e-5 * scale.size) for c in point])
+    if frame.plane_name is not None:  # in a skew frame no round numbers are to be expected
+        point = np.array([nice(c, 1e-5 * scale.size) for c in point])
     return frame.moved(np.array([point[0], point[1], 0.0]))
 
 
