@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cad_pipeline.values import Target, Verdict
 from cad_sandbox.execution import Execution, Outcome, SandboxUnavailable
+from cad_sandbox.limits import Limits
 
 __all__ = ["ScriptedSandbox", "ScriptedVerifier", "built"]
 
@@ -35,7 +36,7 @@ class ScriptedSandbox:
     closed: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self, source: str, folder: Path, /) -> Execution:
+    def run(self, source: str, folder: Path, /, *, limits: Limits | None = None) -> Execution:
         """Answer with the script's execution, its STEP and STL lying in `folder`."""
         if self.broken:
             raise SandboxUnavailable(self.broken)

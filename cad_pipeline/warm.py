@@ -38,9 +38,9 @@ class _Warming:
         """Whether it runs or may yet; one that could not be started is asked for anew next time."""
         return not self._started.done() or self._started.exception() is None
 
-    def run(self, source: str, folder: Path, /) -> Execution:
+    def run(self, source: str, folder: Path, /, *, limits: Limits | None = None) -> Execution:
         """Run a program as soon as the sandbox stands."""
-        return self._started.result().run(source, folder)
+        return self._started.result().run(source, folder, limits=limits)
 
     def close(self) -> None:
         """Wait for the start, then end it all."""

@@ -16,27 +16,32 @@ from pathlib import Path
 from cad_pipeline.parameters import with_parameter
 from cad_pipeline.roles import Sandbox
 from cad_pipeline.values import Attempt, Origin, Parameter, Program, ProgramKind, Target
+from cad_sandbox.execution import Export
+from cad_sandbox.limits import Limits
 
 __all__ = ["EditGuard"]
+
+# whether it builds is all that is asked: no STEP, no meshes
+_TRIAL = Limits(wall_s=15.0, exports=frozenset({Export.BREP}))
 
 
 @dataclass(frozen=True, slots=True)
 class EditGuard:
     """Edit every named dimension of the accepted program by ±`change`, and propose it without those that break it.
 
-    Programs that run longer than `most_seconds` are left as they are: each dimension costs two runs.
+    Solids of more than `most_faces` faces are left as they are: each dimension costs two runs.
     """
 
     sandbox: Sandbox
     change: float = 0.05
-    most_seconds: float = 3.0
+    most_faces: int = 120
     workers: int = 2
     name: str = "edit guard"
 
     def propose(self, target: Target, history: Sequence[Attempt], /, *, samples: int = 1) -> Sequence[Program]:
         """Propose the last accepted feature program with its unsafe dimensions written out; nothing if all are safe."""
         accepted = [a for a in history if a.verdict.accepted and a.program.kind is ProgramKind.FEATURES]
-        if not accepted or accepted[-1].execution.seconds > self.most_seconds:
+        if not accepted or sum(accepted[-1].execution.face_kinds.values()) > self.most_faces:
             return []
         attempt = accepted[-1]
         program = attempt.program
@@ -50,7 +55,8 @@ class EditGuard:
                 for k, value in enumerate(_edits(parameter, self.change)):
                     place = Path(folder) / f"{number}-{k}"
                     place.mkdir()
-                    execution = self.sandbox.run(with_parameter(program.source, parameter.name, value), place)
+                    edited = with_parameter(program.source, parameter.name, value)
+                    execution = self.sandbox.run(edited, place, limits=_TRIAL)
                     if not execution.built or execution.solids != attempt.execution.solids:
                         return False
                 return True

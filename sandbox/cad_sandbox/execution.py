@@ -10,7 +10,10 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from cad_sandbox.limits import Limits
 
 __all__ = ["Box", "Execution", "Export", "Outcome", "Sandbox", "SandboxUnavailable"]
 
@@ -94,8 +97,10 @@ class Execution:
 class Sandbox(Protocol):
     """Runs one untrusted CadQuery program and says what it did. Safe to call from several threads at once."""
 
-    def run(self, source: str, folder: Path, /) -> Execution:
+    def run(self, source: str, folder: Path, /, *, limits: Limits | None = None) -> Execution:
         """Run `source` and leave `part.brep`, `part.step`, `part.stl` and `part.npz` in `folder` if it built.
+
+        `limits` replaces the sandbox's own for this program, and says which of the files are wanted.
 
         Raises `SandboxUnavailable` if the machine, not the program, is at fault.
         """

@@ -67,11 +67,7 @@ def sandbox():
         yield made
 
 
-voids = pytest.mark.xfail(strict=True, reason="the shell of a void becomes a solid of its own instead of a hollow")
-HOLLOW = ("inner void", "two voids", "body in a void")
-
-
-@pytest.mark.parametrize("name", [pytest.param(n, marks=voids) if n in HOLLOW else n for n in PARTS])
+@pytest.mark.parametrize("name", list(PARTS))
 def test_a_closed_mesh_is_a_valid_solid_of_its_volume(name, sandbox, tmp_path):
     mesh = mesh_of(PARTS[name](), name)
     (program,) = propose(mesh)

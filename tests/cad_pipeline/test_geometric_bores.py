@@ -84,7 +84,6 @@ def test_a_counterbore_is_two_bores_on_one_axis():
     assert {described(b) for b in found.bores} == {("z", 6, (5, 5), (-10, 4)), ("z", 12, (5, 5), (4, 10))}
 
 
-@pytest.mark.xfail(strict=True, reason="where bores cross, vertices inside the wall's facets draw the circle in")
 @pytest.mark.parametrize("segments", [24, 32, 48, 64])
 def test_crossing_bores_are_both_filled(segments):
     part = block(60, 40, 30)

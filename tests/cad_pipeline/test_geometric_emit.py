@@ -301,7 +301,6 @@ def test_drilling_is_written_as_drilling(proposed):
     assert ".polygon(6," in proposed["nut"][0].source
 
 
-@pytest.mark.xfail(strict=True, reason="candidates by different routes are proposed even when their texts are the same")
 def test_proposals_are_different(proposed):
     for programs in proposed.values():
         assert len({p.source for p in programs}) == len(programs)
@@ -348,9 +347,6 @@ def test_every_feature_builds_what_it_says(name, ran):
     assert [*made["low"], *made["high"]] == pytest.approx(box, abs=0.02)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="layers of a blend may miss each other by a rounding error and be bodies of their own"
-)
 def test_scoring_builds_blended_prisms_in_one_piece():
     for low in (0.0, 1.3, -7.1):
         for size in (0.3, 1.0, 1.5, 2.7):

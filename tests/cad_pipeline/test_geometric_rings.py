@@ -285,7 +285,7 @@ short_sides = pytest.mark.xfail(
 
 @pytest.mark.parametrize(
     ("straight", "steps"),
-    [*(pytest.param(*case, marks=short_sides) for case in ((0.5, 6), (1.0, 6), (1.0, 7))), (0.5, 16)],
+    [pytest.param(0.5, 6, marks=short_sides), (1.0, 6), (1.0, 7), (0.5, 16)],
 )
 def test_a_slot_may_be_hardly_longer_than_wide(straight, steps):
     ends = [arc((straight / 2, 0), 1, -90, 90, steps), arc((-straight / 2, 0), 1, 90, 270, steps)]
@@ -297,7 +297,7 @@ def test_a_slot_may_be_hardly_longer_than_wide(straight, steps):
 
 @pytest.mark.parametrize(
     ("corner", "steps"),
-    [*(pytest.param(*case, marks=short_sides) for case in ((0.7, 2), (0.7, 3), (0.9, 5), (0.9, 8))), (0.9, 12)],
+    [(0.7, 2), (0.7, 3), (0.9, 5), (0.9, 8), (0.9, 12)],
 )
 def test_a_rectangle_may_be_mostly_round(corner, steps):
     centres = ((1.05, 1), (-1.05, 1), (-1.05, -1), (1.05, -1))
@@ -314,10 +314,7 @@ def test_a_rectangle_may_be_mostly_round(corner, steps):
 @pytest.mark.parametrize(
     "share",
     [
-        pytest.param(
-            0.001,
-            marks=pytest.mark.xfail(strict=True, reason="cleaning measures against dropped points and drops them all"),
-        ),
+        0.001,
         0.004,
         0.05,
         0.5,
@@ -329,4 +326,7 @@ def test_a_circle_with_a_second_point_after_each_corner_is_a_circle(share):
     second = corners + share * (np.roll(corners, -1, axis=0) - corners)
     ring = np.stack([corners, second], axis=1).reshape(-1, 2)
     fit = fitting([Polygon(ring)], Scale(57.0, 2.4e-5))
-    assert fit_ring(ring, fit) == Circle((0.0, 0.0), 7.0)
+    found = fit_ring(ring, fit)
+    assert isinstance(found, Circle)
+    assert found.centre == (0.0, 0.0)
+    assert found.radius == pytest.approx(7.0, abs=2 * 2.4e-5)
