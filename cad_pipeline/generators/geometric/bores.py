@@ -130,7 +130,9 @@ def _as_bore(
     alike = next((f for f in frames if abs(float(f.axes[2] @ axis)) > 1 - 2e-6), None)
     frame = alike if alike is not None else frame_along(axis, np.zeros(3))
     corners = frame.to_local(vertices[np.unique(faces)])
-    circle = outer_circle(corners[:, :2], max(1e-4 * scale.size, 3 * scale.noise), 0.02)
+    # tight first: where bores cross, vertices on the chords of facets would draw a looser circle in
+    tight, loose = (max(share * scale.size, 3 * scale.noise) for share in (2e-5, 1e-4))
+    circle = outer_circle(corners[:, :2], tight, 0.02) or outer_circle(corners[:, :2], loose, 0.02)
     if circle is None:
         return None
     centre, radius = np.array(circle[:2]), circle[2]
