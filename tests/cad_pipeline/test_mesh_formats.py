@@ -15,7 +15,7 @@ import trimesh
 from manifold3d import Manifold
 
 from cad_pipeline.errors import InputError
-from cad_pipeline.mesh import bodies, mesh_from_arrays, read_mesh, write_stl
+from cad_pipeline.mesh import bodies, read_mesh
 from cad_pipeline.mesh.units import MM_PER_UNIT, UNIT_ALIASES, canonical_unit
 
 SOLID = Manifold.cube((40, 25, 10)) - Manifold.cylinder(30, 6, 6, 32, True).translate((20, 12, 0))
@@ -383,22 +383,6 @@ def test_exact_solids_are_tessellated(kind: str, tmp_path: Path) -> None:
     assert mesh.volume == pytest.approx(solid.val().Volume(), rel=2e-3)
     assert np.allclose(mesh.bounds, [[0, 0, 0], [40, 25, 10]], atol=1e-6)
     assert any("exact" in note for note in mesh.notes)
-
-
-def test_written_stl_is_read_back(tmp_path: Path) -> None:
-    mesh = mesh_from_arrays(part().vertices, part().faces, "part")
-    write_stl(mesh, tmp_path / "out.stl")
-    again = read_mesh(tmp_path / "out.stl")
-    assert (tmp_path / "out.stl").stat().st_size == 84 + 50 * len(mesh.faces)
-    assert again.volume == pytest.approx(mesh.volume, rel=1e-6)
-    assert [p.name for p in tmp_path.iterdir()] == ["out.stl"]
-
-
-@pytest.mark.parametrize(("scale", "word"), [(1e-6, "tiny"), (1e7, "huge"), (1.0, None)])
-def test_implausible_sizes_are_told(scale: float, word: str | None) -> None:
-    mesh = mesh_from_arrays(part().vertices * scale, part().faces, "part")
-    assert mesh.closed
-    assert [word in note for note in mesh.notes] == ([True] if word else [])
 
 
 def test_reading_needs_no_cad_kernel(tmp_path: Path) -> None:
