@@ -10,6 +10,7 @@ import io
 import tokenize
 from collections.abc import Iterator
 
+from cad_pipeline.syntax import parse
 from cad_pipeline.values import Parameter
 
 __all__ = ["read_parameters", "with_parameter"]
@@ -49,7 +50,7 @@ def with_parameter(source: str, name: str, value: float) -> str:
 
 def _nodes(source: str) -> Iterator[ast.Assign | ast.AnnAssign]:
     try:
-        body = ast.parse(source).body
+        body = parse(source).body
     except SyntaxError:
         return
     for node in body:

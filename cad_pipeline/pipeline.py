@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cad_pipeline.roles import Generator, Reporter, Sandbox, Verifier
 from cad_pipeline.values import Attempt, Program, Reconstruction, Target
+from cad_sandbox.limits import Limits
 
 __all__ = ["Pipeline", "Silent", "Stage", "Turn"]
 
@@ -40,12 +41,13 @@ class Turn(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One generator's turn in a plan: so many rounds of so many samples."""
+    """One generator's turn in a plan: so many rounds of so many samples; `limits` replaces the sandbox's own."""
 
     generator: Generator
     rounds: int = 1
     samples: int = 1
     turn: Turn = Turn.SEARCH
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,16 +77,18 @@ class Pipeline:
             with clock.measure(f"propose {stage.generator.name}"):
                 programs = stage.generator.propose(target, tuple(attempts), samples=stage.samples)
             with clock.measure("run and judge"):
-                attempts += self._try_all(target, programs, folder, first=len(attempts))
+                attempts += self._try_all(target, programs, folder, len(attempts), stage.limits)
         return Reconstruction(target=target, attempts=tuple(attempts), seconds=clock.seconds)
 
     def _rounds(self) -> Iterator[tuple[Stage, int]]:
         return ((stage, round_) for stage in self.plan for round_ in range(stage.rounds))
 
-    def _try_all(self, target: Target, programs: Sequence[Program], folder: Path, first: int) -> list[Attempt]:
+    def _try_all(
+        self, target: Target, programs: Sequence[Program], folder: Path, first: int, limits: Limits | None
+    ) -> list[Attempt]:
         def attempt(numbered: tuple[int, Program]) -> Attempt:
             number, program = numbered
-            return self._try(target, program, folder / f"attempt-{number:02d}")
+            return self._try(target, program, folder / f"attempt-{number:02d}", limits)
 
         with ThreadPoolExecutor(max_workers=self.workers) as pool:
             attempts = list(pool.map(attempt, enumerate(programs, start=first)))
@@ -92,11 +96,11 @@ class Pipeline:
             self.reporter.tried(target, each)
         return attempts
 
-    def _try(self, target: Target, program: Program, folder: Path) -> Attempt:
+    def _try(self, target: Target, program: Program, folder: Path, limits: Limits | None) -> Attempt:
         clock = Clock()
         folder.mkdir(parents=True, exist_ok=True)
         with clock.measure("run"):
-            execution = self.sandbox.run(program.source, folder)
+            execution = self.sandbox.run(program.source, folder, limits=limits)
         with clock.measure("judge"):
             verdict = self.verifier.judge(target, execution)
         return Attempt(program=program, execution=execution, verdict=verdict, seconds=clock.seconds)

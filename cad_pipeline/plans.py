@@ -7,9 +7,12 @@ from pathlib import Path
 from cad_pipeline.errors import InputError
 from cad_pipeline.pipeline import Stage, Turn
 from cad_pipeline.roles import Generator, Sandbox
+from cad_sandbox.limits import Limits
 
 __all__ = ["PLANS", "plan_for", "read_program"]
 
+# thousands of faces are sewn, checked and meshed; what it runs is our own text
+_FACETS = Limits(wall_s=120.0, cpu_s=115.0)
 PLANS = ("facets", "geometric")
 
 
@@ -22,11 +25,11 @@ def plan_for(generator: str | Generator, sandbox: Sandbox | None = None) -> tupl
     name.
     """
     if not isinstance(generator, str):
-        return (Stage(generator), _facets())
+        return (Stage(generator), _tolerance(), _facets())
     if generator == "geometric":
         from cad_pipeline.generators.geometric import GeometricGenerator
 
-        return (Stage(GeometricGenerator(), rounds=3), _facets(), *_guard(sandbox))
+        return (Stage(GeometricGenerator(), rounds=3), _tolerance(), _facets(), *_guard(sandbox))
     if generator == "facets":
         return (_facets(),)
     if generator.endswith(".py"):
@@ -40,10 +43,16 @@ def _guard(sandbox: Sandbox | None) -> tuple[Stage, ...]:
     return () if sandbox is None else (Stage(EditGuard(sandbox), turn=Turn.POLISH),)
 
 
+def _tolerance() -> Stage:
+    from cad_pipeline.generators.boolean_tolerance import BooleanTolerance
+
+    return Stage(BooleanTolerance())
+
+
 def _facets() -> Stage:
     from cad_pipeline.generators.facets import FacetGenerator
 
-    return Stage(FacetGenerator(), rounds=2)
+    return Stage(FacetGenerator(), rounds=2, limits=_FACETS)
 
 
 def _scripted(path: Path) -> Generator:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from cad_pipeline.syntax import parse
+
 __all__ = ["portable"]
 
 _SHIM = """\
@@ -19,7 +21,7 @@ def portable(source: str) -> str:
     """Return the program with a stand-in for `show_object` if it calls one that it does not define."""
     text = source if source.endswith("\n") else source + "\n"
     try:
-        tree = ast.parse(text)
+        tree = parse(text)
     except (SyntaxError, ValueError):
         return text
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "show_object"]

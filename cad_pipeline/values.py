@@ -151,7 +151,8 @@ class Parameter:
 class Program:
     """A CadQuery program as text, where it came from, and its named dimensions.
 
-    `revision` counts how often an accepted program was polished into this one.
+    `revision` counts how often an accepted program was polished into this one; `promised_iou` is what its author
+    expects of it, where he can tell.
     """
 
     source: str
@@ -159,6 +160,7 @@ class Program:
     kind: ProgramKind = ProgramKind.FEATURES
     parameters: tuple[Parameter, ...] = ()
     revision: int = 0
+    promised_iou: float | None = None
 
     @property
     def digest(self) -> str:
@@ -252,19 +254,21 @@ class Reconstruction:
         """The attempt to deliver, chosen by its verdict and never by its author.
 
         An accepted feature program wins; then a feature program that is useful (`min_useful_iou`); then facets; then
-        whatever built. Among equals the higher IoU counts, in steps of 0.0005, then the later revision, then the
-        shorter text.
+        whatever built; but everything sound goes before a useful program or facets with a flaw. Among equals the higher
+        IoU counts, in steps of 0.0005, then the later revision, then the shorter text.
         """
 
         def rank(attempt: Attempt) -> tuple[int, int, int, int]:
             iou = attempt.verdict.iou or 0.0
             features = attempt.program.kind is ProgramKind.FEATURES
             if features and attempt.verdict.accepted:
-                tier = 3
+                tier = 5
             elif features and iou >= self.min_useful_iou:
-                tier = 2
+                tier = 4 if attempt.execution.sound else 1
+            elif not features:
+                tier = 3 if attempt.execution.sound else 0
             else:
-                tier = 0 if features else 1
+                tier = 2 if attempt.execution.sound else -1
             return tier, round(iou / 0.0005), attempt.program.revision, -len(attempt.program.source)
 
         built = [a for a in self.attempts if a.execution.built]

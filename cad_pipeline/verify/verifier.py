@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -65,7 +65,10 @@ class MeshVerifier:
         return exact_iou(known, as_subject(result, known.frame))
 
     def judge(self, target: Target, execution: Execution, /) -> Verdict:
-        """Compare the execution's result with the target's mesh; failures get IoU 0 and their own message."""
+        """Compare the execution's result with the target's mesh; failures get IoU 0 and their own message.
+
+        A solid with a flaw is measured, but never accepted.
+        """
         if not execution.built:
             words = f"{execution.outcome}: {execution.message}" if execution.message else str(execution.outcome)
             return Verdict(accepted=False, reason=words, iou=0.0, iou_method="nothing was built")
@@ -75,7 +78,10 @@ class MeshVerifier:
             mesh = load_result(execution.mesh)
         except NotMeasurable as broken:
             return Verdict(accepted=False, reason=str(broken), unknown=_all(str(broken)))
-        return self.judge_mesh(target.mesh, mesh)
+        verdict = self.judge_mesh(target.mesh, mesh)
+        if execution.flaw:
+            return replace(verdict, accepted=False, reason=f"{execution.flaw}; {verdict.reason}")
+        return verdict
 
     def judge_mesh(self, target: Mesh, result: Mesh) -> Verdict:
         """Compare two meshes that lie in one frame, in mm."""

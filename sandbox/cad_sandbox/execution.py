@@ -68,6 +68,8 @@ class Execution:
     `rule` says which convention gave the result (`show_object`, `result`, `r`, …). Volume, area, box and face kinds
     were measured by the validating process, never by the program. `mesh` is an `.npz` with `vertices` (n, 3) float64 in
     mm and `faces` (m, 3) int64, tessellated from the STEP file *read back*, with vertices shared along edges.
+    `flaw` says in words what is wrong with a solid that OCC's checker let pass, such as faces that do not meet; it is
+    only looked for where a mesh is wanted.
     `layers` names every isolation layer and whether it was active in this run.
     """
 
@@ -87,11 +89,17 @@ class Execution:
     log: str = ""
     seconds: float = 0.0
     layers: Mapping[str, str] = field(default_factory=dict)
+    flaw: str = ""
 
     @property
     def built(self) -> bool:
         """Whether a valid solid came out."""
         return self.outcome is Outcome.BUILT
+
+    @property
+    def sound(self) -> bool:
+        """Whether a valid solid came out and nothing was found wrong with it afterwards."""
+        return self.built and not self.flaw
 
 
 class Sandbox(Protocol):

@@ -36,6 +36,7 @@ def read_reply(reply: Mapping[str, Any], layers: Mapping[str, str]) -> Execution
             area_mm2=_finite(reply["area_mm2"]),
             box=Box(low=_triple(reply["low"]), high=_triple(reply["high"])),
             face_kinds=_kinds(reply["face_kinds"]),
+            flaw=str(reply["flaw"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         return Execution(

@@ -7,6 +7,7 @@ apart or together: at thin walls, tiny edges, seams and poles.
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +23,12 @@ from OCP.TopTools import TopTools_IndexedMapOfShape
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["SharedMesh", "tessellate"]
+__all__ = ["Chord", "SharedMesh", "tessellate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedMesh:
-    """Vertices (n, 3) float64 in mm, faces (m, 3) int64, outward; `open_edges` counts those without one partner."""
+    """Vertices (n, 3) float64 in mm, faces (m, 3) int64, outward; `open_edges` counts those that do not close."""
 
     vertices: NDArray[np.float64]
     faces: NDArray[np.int64]
@@ -35,13 +36,22 @@ class SharedMesh:
     unmeshed_faces: int
 
 
-def tessellate(solids: list[Any], *, deflection_mm: float, angle_rad: float) -> SharedMesh:
+class Chord(enum.Enum):
+    """What the chord error is measured by: the same length everywhere, or each edge's own size (CadQuery's habit)."""
+
+    ABSOLUTE = False
+    RELATIVE = True
+
+
+def tessellate(
+    solids: list[Any], *, deflection_mm: float, angle_rad: float, chord: Chord = Chord.ABSOLUTE
+) -> SharedMesh:
     """Mesh cadquery `solids` with chord error `deflection_mm` and at most `angle_rad` between neighbouring facets."""
     vertices: list[NDArray[np.float64]] = []
     faces: list[NDArray[np.int64]] = []
     count = open_edges = unmeshed = 0
     for solid in solids:
-        points, triangles, missing = _solid(solid.wrapped, deflection_mm, angle_rad)
+        points, triangles, missing = _solid(solid.wrapped, deflection_mm, angle_rad, chord)
         unmeshed += missing
         if _signed_volume(points, triangles) < 0:
             triangles = triangles[:, ::-1]
@@ -57,8 +67,10 @@ def tessellate(solids: list[Any], *, deflection_mm: float, angle_rad: float) -> 
     )
 
 
-def _solid(shape: Any, deflection_mm: float, angle_rad: float) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
-    BRepMesh_IncrementalMesh(shape, deflection_mm, False, angle_rad, False)
+def _solid(
+    shape: Any, deflection_mm: float, angle_rad: float, chord: Chord
+) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
+    BRepMesh_IncrementalMesh(shape, deflection_mm, chord.value, angle_rad, False)
     points: list[tuple[float, float, float]] = []
     triangles: list[tuple[int, int, int]] = []
     same = _Identities()
@@ -155,12 +167,14 @@ def _signed_volume(points: NDArray[np.float64], triangles: NDArray[np.int64]) ->
 
 
 def _open_edges(triangles: NDArray[np.int64]) -> int:
-    """Count the directed edges that do not have exactly one opposite."""
+    """Count the edges that are not run through as often one way as the other.
+
+    Where two corners of a solid touch along an edge, four triangles share it: that is a shape, not a crack.
+    """
     if len(triangles) == 0:
         return 0
     start, end = triangles[:, [0, 1, 2]].ravel(), triangles[:, [1, 2, 0]].ravel()
     base = int(triangles.max()) + 1
-    there, counts = np.unique(start * base + end, return_counts=True)
-    back = np.unique(end * base + start)
-    alone = np.setxor1d(there, back, assume_unique=True).size
-    return int(alone + (counts - 1).sum())
+    edges, which = np.unique(np.minimum(start, end) * base + np.maximum(start, end), return_inverse=True)
+    balance = np.bincount(which.reshape(-1), weights=np.where(start < end, 1, -1), minlength=len(edges))
+    return int(np.count_nonzero(balance))

@@ -17,7 +17,7 @@ from cad_sandbox.execution import Export
 from cad_sandbox.file_names import FILE_NAMES
 from cad_sandbox.files import read_step, write_brep, write_mesh, write_step, write_stl
 from cad_sandbox.frames import Kind, write_frame
-from cad_sandbox.stitch import tessellate
+from cad_sandbox.stitch import Chord, SharedMesh, tessellate
 
 __all__ = ["validate_and_write"]
 
@@ -78,10 +78,8 @@ def _report(
     if exports & {Export.STL, Export.MESH}:
         write_frame(pipe, Kind.PHASE, b"tessellating")
         mesh = tessellate(again.Solids(), deflection_mm=deflection * diagonal, angle_rad=angle_rad)
-        if mesh.unmeshed_faces or mesh.open_edges:
-            measured["message"] = (
-                f"the mesh is not closed: {mesh.unmeshed_faces} faces without triangles, {mesh.open_edges} open edges"
-            )
+        own = tessellate(shape.Solids(), deflection_mm=deflection * diagonal, angle_rad=angle_rad, chord=Chord.RELATIVE)
+        measured["flaw"] = _flaw(mesh, again, "the STEP file's") or _flaw(own, shape, "the program's")
         if len(mesh.faces) == 0:
             return {"outcome": "invalid", "message": "no face of the solid can be tessellated"}
         if Export.MESH in exports:
@@ -144,6 +142,7 @@ def _measure(shape: Any) -> dict[str, Any]:
     return {
         "outcome": "built",
         "message": "",
+        "flaw": "",
         "solids": len(solids),
         "volume_mm3": volume,
         "area_mm2": area,
@@ -151,6 +150,16 @@ def _measure(shape: Any) -> dict[str, Any]:
         "high": high,
         "face_kinds": dict(sorted(kinds.items())),
     }
+
+
+def _flaw(mesh: SharedMesh, meshed: Any, whose: str) -> str:
+    """Say what meshing brought to light: OCC's checker passes solids whose faces do not meet."""
+    if mesh.open_edges:
+        unmeshed = f", {mesh.unmeshed_faces} faces without triangles" if mesh.unmeshed_faces else ""
+        return f"faces do not meet: {mesh.open_edges} open edges in a mesh of {whose} solid{unmeshed}"
+    if not all(solid.isValid() for solid in meshed.Solids()):
+        return f"OCC's checker finds {whose} solid broken once it is meshed"
+    return ""
 
 
 def _differs(measured: dict[str, Any], again: Any) -> str | None:

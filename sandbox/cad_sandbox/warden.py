@@ -137,7 +137,7 @@ def _validate(
     report = result.report
     reply = _text_fields(report)
     if reply["outcome"] == Outcome.BUILT.value:
-        for key in ("solids", "volume_mm3", "area_mm2", "low", "high", "face_kinds"):
+        for key in ("solids", "volume_mm3", "area_mm2", "low", "high", "face_kinds", "flaw"):
             reply[key] = report.get(key)
     return reply
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
+from cad_pipeline.syntax import parse
 from cad_pipeline.values import Attempt, Mesh, Origin, Program, Target
 
 __all__ = ["GeometricGenerator"]
@@ -26,11 +27,11 @@ class GeometricGenerator:
     def propose(self, target: Target, history: Sequence[Attempt], /, *, samples: int = 1) -> Sequence[Program]:
         """Propose the search's next candidates for the target's mesh."""
         mine = [attempt for attempt in history if attempt.program.origin.generator == self.name]
-        reached = max((a.verdict.iou or 0.0 for a in mine if a.execution.built), default=0.0)
+        reached = max((a.verdict.iou or 0.0 for a in mine if a.execution.sound), default=0.0)
         round_ = len({a.program.origin.round for a in mine})
         programs: list[Program] = []
-        for promised, program in _texts(target.mesh)[len(mine) : len(mine) + samples]:
-            if promised > reached + WORTH_A_RUN:
+        for program in _texts(target.mesh)[len(mine) : len(mine) + samples]:
+            if (program.promised_iou or 0.0) > reached + WORTH_A_RUN:
                 origin = Origin(generator=self.name, round=round_, sample=len(programs), note=program.origin.note)
                 programs.append(replace(program, origin=origin))
         return programs
@@ -39,11 +40,12 @@ class GeometricGenerator:
 # what a further candidate must promise to be run, in IoU
 WORTH_A_RUN = 0.002
 _MOST_TEXTS = 4
+_REMEMBERED = 4
 _LOCK = Lock()
-_CACHE: OrderedDict[str, list[tuple[float, Program]]] = OrderedDict()
+_CACHE: OrderedDict[str, list[Program]] = OrderedDict()
 
 
-def _texts(mesh: Mesh) -> list[tuple[float, Program]]:
+def _texts(mesh: Mesh) -> list[Program]:
     """Search once for a mesh and keep the texts for later rounds; the last few meshes are remembered."""
     key = f"{mesh.name} {mesh.digest}"
     with _LOCK:
@@ -52,12 +54,12 @@ def _texts(mesh: Mesh) -> list[tuple[float, Program]]:
     texts = _write(mesh)
     with _LOCK:
         _CACHE[key] = texts
-        while len(_CACHE) > 4:
+        while len(_CACHE) > _REMEMBERED:
             _CACHE.popitem(last=False)
     return texts
 
 
-def _write(mesh: Mesh) -> list[tuple[float, Program]]:
+def _write(mesh: Mesh) -> list[Program]:
     from cad_pipeline.generators.geometric.emit import emit
     from cad_pipeline.generators.geometric.features import FeatureProgram
     from cad_pipeline.generators.geometric.holes import drilled
@@ -69,15 +71,16 @@ def _write(mesh: Mesh) -> list[tuple[float, Program]]:
     if solid is None or solid.volume() <= 0:
         return []
     part = Part(mesh.vertices, mesh.faces, solid, Scale.of(mesh.vertices))
-    texts: list[tuple[float, Program]] = []
+    texts: list[Program] = []
     for candidate in search(part):
         title = f"{mesh.name}: {_size(mesh)} mm; about {candidate.iou:.3f} IoU with its mesh."
         features = drilled(candidate.program.features, part.solid, part.scale)
         text = emit(FeatureProgram(tuple(features)), title, part.scale.noise)
-        known = any(text.source.splitlines()[1:] == p.source.splitlines()[1:] for _, p in texts)
+        known = any(text.source.splitlines()[1:] == p.source.splitlines()[1:] for p in texts)
         if not known and _count_numbers(text.source) <= MOST_NUMBERS_WRITTEN:
             origin = Origin(generator="geometric", note=candidate.program.route)
-            texts.append((candidate.iou, Program(source=text.source, parameters=text.parameters, origin=origin)))
+            promised = float(candidate.iou)
+            texts.append(Program(source=text.source, parameters=text.parameters, origin=origin, promised_iou=promised))
         if len(texts) == _MOST_TEXTS:
             break
     return texts
@@ -88,7 +91,7 @@ MOST_NUMBERS_WRITTEN = 400
 
 
 def _count_numbers(source: str) -> int:
-    numbers = (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant))
+    numbers = (n for n in ast.walk(parse(source)) if isinstance(n, ast.Constant))
     return sum(isinstance(n.value, int | float) and not isinstance(n.value, bool) for n in numbers)
 
 
