@@ -123,7 +123,7 @@ WRITTEN = {
     "slot": (PLATE, Extrusion(UP, Slot((5.0, 2.0), 24.0, 8.0, 30.0), 4.0, 10.0, Mode.CUT)),
     "polygon": (Extrusion(UP, RegularPolygon((1.0, 2.0), 6, 20.0, 15.0), 0.0, 8.0),),
     "outline with an arc": (Extrusion(UP, D_SHAPE, 0.0, 8.0),),
-    "frustum": (Loft(UP, Rectangle((0.0, 0.0), (30.0, 20.0)), Rectangle((0.0, 0.0), (15.0, 10.0)), 0.0, 12.0),),
+    "frustum": (Loft(UP, ((0.0, Rectangle((0.0, 0.0), (30.0, 20.0))), (12.0, Rectangle((0.0, 0.0), (15.0, 10.0))))),),
     "cone": (Revolution(UP, CONE),),
     "bead": (Revolution(UP, BEAD),),
     "cone off the origin": (PLATE, Revolution(UP.moved(np.array([10.0, 5.0, 10.0])), CONE)),

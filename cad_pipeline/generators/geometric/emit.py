@@ -64,7 +64,7 @@ def _datum(features: Sequence[Feature], tolerance: float) -> NDArray[np.float64]
         return base.frame.origin
     if isinstance(base, Hole):
         return base.frame.origin
-    shape, low = (base.bottom, base.low) if isinstance(base, Loft) else (base.shape, base.low)
+    low, shape = base.sections[0] if isinstance(base, Loft) else (base.low, base.shape)
     if isinstance(shape, Outline):
         points = shape.polygon()
         x, y = (points.min(axis=0) + points.max(axis=0)) / 2.0
@@ -207,11 +207,17 @@ class _Writer:
         role = _role(feature, base=not self.statements)
         dx, dy, dz = self._local(feature.frame)
         plane = self._plane(feature.frame.axes)
-        low, rise = self._levels(feature.frame.axes[2]).span(
-            role, *(_clean(v - dz) for v in (feature.low, feature.high))
-        )
-        bottom = sketch_calls(_shifted(feature.bottom, dx, dy, self.tolerance), role, self.book)
-        top = sketch_calls(_shifted(feature.top, dx, dy, self.tolerance), f"{role}_top", self.book)
+        heights = [_clean(z - dz) for z, _ in feature.sections]
+        shapes = [_shifted(shape, dx, dy, self.tolerance) for _, shape in feature.sections]
+        if len(shapes) > 2:
+            # the sections of a free form are measured, not designed: nothing in them is worth a name
+            calls = f"{self._raised(plane, text(heights[0]))}{sketch_calls(shapes[0], role, self.book)}"
+            for before, z, shape in zip(heights, heights[1:], shapes[1:], strict=False):
+                calls += f".workplane(offset={text(z - before)}){sketch_calls(shape, role, self.book)}"
+            return f"{calls}.loft(ruled=True)"
+        low, rise = self._levels(feature.frame.axes[2]).span(role, *heights)
+        bottom = sketch_calls(shapes[0], role, self.book)
+        top = sketch_calls(shapes[1], f"{role}_top", self.book)
         return f"{self._raised(plane, low)}{bottom}.workplane(offset={rise}){top}.loft(ruled=True)"
 
     def _revolution(self, feature: Revolution) -> str:

@@ -89,19 +89,16 @@ class Revolution:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loft:
-    """A ruled transition between two sketches at `low` and `high`."""
+    """A ruled transition through two or more sketches, (height, sketch) upwards, with equally many corners each."""
 
     frame: Frame
-    bottom: Shape2D
-    top: Shape2D
-    low: float
-    high: float
+    sections: tuple[tuple[float, Shape2D], ...]
     mode: Mode = Mode.ADD
 
     @property
     def numbers(self) -> int:
         """How many numbers it takes to write it."""
-        return self.bottom.numbers + self.top.numbers + 2
+        return sum(shape.numbers + 1 for _, shape in self.sections)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

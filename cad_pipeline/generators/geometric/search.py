@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from cad_pipeline.generators.geometric.bores import fill_bores, flat_triangles
 from cad_pipeline.generators.geometric.directions import candidate_frames
 from cad_pipeline.generators.geometric.facets import Facets, facets_of
-from cad_pipeline.generators.geometric.features import Feature, FeatureProgram, count_numbers
+from cad_pipeline.generators.geometric.features import Feature, FeatureProgram, Loft, count_numbers
 from cad_pipeline.generators.geometric.frame import Frame
+from cad_pipeline.generators.geometric.lofting import LoftSize
 from cad_pipeline.generators.geometric.mending import Budget, mend
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import levels, slabs
@@ -28,6 +29,8 @@ MOST_NUMBERS = 370
 GOOD_ENOUGH = 0.9985
 BASE_NUMBERS = 150
 POOR = 0.95
+LOFTED_COARSENESS = 64.0
+LOFT_SIZES = tuple(LoftSize(*size) for size in ((24, 7), (16, 10), (16, 6), (12, 12), (12, 7), (8, 12), (8, 7), (8, 4)))
 COARSENESS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
 
 
@@ -115,6 +118,7 @@ def _explained(part: Part, frames: list[Frame]) -> list[Candidate]:
                 for count in (6, 12)
                 if (c := _scored(part, f"contours {d.number}.{count}", d.contours(count)))
             ]
+            found += [c for d in plain if (c := _scored(part, f"lofts {d.number}", d.lofts(12)))]
         found.sort(key=lambda c: -c.score)
         for candidate in _varied(found, 2 if found and found[0].iou > 0.97 else 3):
             features = mend(
@@ -186,11 +190,22 @@ class _Direction:
 
     def contours(self, count: int) -> list[Feature]:
         """Stack about `count` contours, evenly spaced: what can be said of a free-form part in few lines."""
+        return self._stacked(self._evenly(count), self.part.limit)
+
+    def lofts(self, count: int) -> list[Feature]:
+        """Loft through about `count` contours, with as many corners and sections as serve best within the limit."""
+        work = SlabWork(slabs(self._solid, self._evenly(count), self.part.scale), self.frame, self.part.scale)
+        options = [work.features(LOFTED_COARSENESS, size) for size in LOFT_SIZES]
+        options = [o if count_numbers(o) <= self.part.limit else _weightiest(o, self.part.limit) for o in options]
+        options = [o for o in options if any(isinstance(f, Loft) for f in o)]
+        return max(options, key=lambda o: iou(build(o), self.part.solid), default=[])
+
+    def _evenly(self, count: int) -> list[float]:
         low, high = self._heights[0], self._heights[-1]
         strong = self._weighty(0.1)
         gap = (high - low) / count
         between = (float(z) for z in np.linspace(low, high, count + 1) if min(abs(z - s) for s in strong) > 0.4 * gap)
-        return self._stacked(sorted({*strong, *between}), self.part.limit)
+        return sorted({*strong, *between})
 
     def _weighty(self, least_share: float) -> list[float]:
         local = self.frame.to_local(self.part.vertices)

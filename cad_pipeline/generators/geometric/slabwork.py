@@ -22,6 +22,7 @@ from cad_pipeline.generators.geometric.features import (
     Revolution,
 )
 from cad_pipeline.generators.geometric.frame import Frame
+from cad_pipeline.generators.geometric.lofting import LoftSize, lies_nearer_than_steps, matched, thinned_sections
 from cad_pipeline.generators.geometric.numbers import Lexicon, nice
 from cad_pipeline.generators.geometric.prisms import Prism, chains, track
 from cad_pipeline.generators.geometric.rings import Fit, fit_ring
@@ -44,15 +45,16 @@ class SlabWork:
         heights = [z for p in self.prisms for z in (p.low, p.high)]
         self.heights = Lexicon.from_samples(heights, max(2e-5 * scale.size, 2 * scale.noise), scale.noise)
 
-    def features(self, coarse: float = 1.0) -> list[Feature]:
+    def features(self, coarse: float = 1.0, lofts: LoftSize | None = None) -> list[Feature]:
         """Write the stack as features by depth of nesting, upwards, the largest first.
 
-        `coarse` multiplies the tolerances of curve fitting, for outlines that are too long to edit.
+        `coarse` multiplies the tolerances of curve fitting, for outlines that are too long to edit. With `lofts`, walls
+        that are not vertical become lofts of at most that size where a step would be farther off.
         """
         fit = replace(self.fit, line=self.fit.line * coarse, arc=self.fit.arc * max(1.0, coarse / 4))
         rows: list[tuple[int, float, float, Feature]] = []
         for chain in self.chains:
-            for feature in self._chain(chain, fit, coarse):
+            for feature in self._chain(chain, fit, coarse, lofts):
                 volume = sum(p.ring.area * (p.high - p.low) for p in chain)
                 rows.append((chain[0].depth, chain[0].low, -volume, feature))
         rows.sort(key=lambda r: r[:3])
@@ -64,13 +66,13 @@ class SlabWork:
         rings = [p.ring for p in self.prisms]
         return int(shapely.get_num_coordinates(shapely.simplify(rings, reach)).sum()) if rings else 0
 
-    def _chain(self, chain: list[Prism], fit: Fit, coarse: float) -> list[Feature]:
+    def _chain(self, chain: list[Prism], fit: Fit, coarse: float, lofts: LoftSize | None) -> list[Feature]:
         if all(p.straight for p in chain):
             return [f for p in chain for f in self._prism(p, fit, coarse)]
         turned = self._turned(chain, fit)
         if turned:
             return turned
-        return self._blended(chain, fit, coarse)
+        return self._blended(chain, fit, coarse, lofts)
 
     def _prism(self, prism: Prism, fit: Fit, coarse: float) -> list[Feature]:
         shape = self._fitted(prism.ring, fit, coarse)
@@ -120,7 +122,7 @@ class SlabWork:
 
     # -- blended and drafted stretches ------------------------------------------------------------------------------
 
-    def _blended(self, chain: list[Prism], fit: Fit, coarse: float) -> list[Feature]:
+    def _blended(self, chain: list[Prism], fit: Fit, coarse: float, lofts: LoftSize | None) -> list[Feature]:
         """A prism with blended ends where the chain is one; else lofts or steps between its straight stretches."""
         straight = [k for k, p in enumerate(chain) if p.straight]
         if len(straight) == 1:
@@ -139,7 +141,11 @@ class SlabWork:
             if stretch[0].straight:
                 features += self._prism(stretch[0], fit, coarse)
             else:
-                features += self._loft(stretch, fit, coarse) or self._steps(stretch, fit, coarse)
+                features += (
+                    self._loft(stretch, fit, coarse)
+                    or (self._skin(stretch, lofts) if lofts is not None else [])
+                    or self._steps(stretch, fit, coarse)
+                )
         return features
 
     def _blend(self, ring: Polygon, rim: list[tuple[float, Polygon]]) -> Blend | None:
@@ -198,7 +204,26 @@ class SlabWork:
         there = min(stretch, key=lambda s: abs((s.low + s.high) / 2 - centre))
         if len(stretch) % 2 and loops_differ(middle, there.ring, 1.5e-3 * self.scale.size):
             return []
-        return [Loft(self.frame, bottom, top, self.heights.snap(first.low), self.heights.snap(last.high), _mode(first))]
+        sections = ((self.heights.snap(first.low), bottom), (self.heights.snap(last.high), top))
+        return [Loft(self.frame, sections, _mode(first))]
+
+    def _skin(self, stretch: list[Prism], size: LoftSize) -> list[Feature]:
+        """A ruled loft through the sections of a stretch, drawn with equally many corners."""
+        heights = [stretch[0].low, *(p.high for p in stretch)]
+        rings = [stretch[0].floor, *(p.ceiling for p in stretch)]
+        kept = thinned_sections(heights, rings, size.sections)
+        outlines = matched([rings[k] for k in kept], size.corners)
+        if outlines is None:
+            return []
+        if len(kept) == len(rings):
+            pairs = zip(stretch, outlines, outlines[1:], strict=False)
+            if not all(lies_nearer_than_steps(a, b, p.floor, p.ring, p.ceiling) for p, a, b in pairs):
+                return []
+        sections = tuple(
+            (self.heights.snap(heights[k]), _polyline(outline, 2e-5 * self.scale.size))
+            for k, outline in zip(kept, outlines, strict=True)
+        )
+        return [Loft(self.frame, sections, _mode(stretch[0]))]
 
     def _steps(self, stretch: list[Prism], fit: Fit, coarse: float, most: int = 3) -> list[Feature]:
         """A few steps: neighbours whose sections are nearest are taken together until `most` are left."""
@@ -235,6 +260,10 @@ def _stretches(chain: list[Prism]) -> Iterator[list[Prism]]:
             run.append(prism)
     if run:
         yield run
+
+
+def _polyline(points: NDArray[np.float64], tolerance: float) -> Outline:
+    return Outline(tuple(Segment((nice(x, tolerance), nice(y, tolerance))) for x, y in points.tolist()))
 
 
 def _deduplicated(points: list[tuple[float, float]], reach: float) -> NDArray[np.float64]:

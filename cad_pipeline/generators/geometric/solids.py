@@ -122,21 +122,23 @@ def _revolution(feature: Revolution) -> Manifold:
 
 
 def _loft(feature: Loft) -> Manifold:
-    bottom, top = feature.bottom.polygon(), feature.top.polygon()
-    if len(bottom) != len(top):
-        raise ValueError(f"a ruled loft joins outlines of equal vertex count, got {len(bottom)} and {len(top)}")
-    shift = _best_shift(bottom, top)
-    top = np.roll(top, -shift, axis=0)
-    n = len(bottom)
+    outlines = [shape.polygon() for _, shape in feature.sections]
+    n = len(outlines[0])
+    if any(len(outline) != n for outline in outlines):
+        counts = ", ".join(str(len(outline)) for outline in outlines)
+        raise ValueError(f"a ruled loft joins outlines of equal vertex count, got {counts}")
+    for k in range(1, len(outlines)):
+        outlines[k] = np.roll(outlines[k], -_best_shift(outlines[k - 1], outlines[k]), axis=0)
     vertices = np.vstack(
-        [np.column_stack([bottom, np.full(n, feature.low)]), np.column_stack([top, np.full(n, feature.high)])]
+        [np.column_stack([o, np.full(n, z)]) for (z, _), o in zip(feature.sections, outlines, strict=True)]
     )
     i = np.arange(n)
     j = (i + 1) % n
-    sides = np.vstack([np.column_stack([i, j, j + n]), np.column_stack([i, j + n, i + n])])
-    caps = np.asarray(m3.triangulate([np.ascontiguousarray(bottom)]))
-    roof = np.asarray(m3.triangulate([np.ascontiguousarray(top)])) + n
-    faces = np.vstack([sides, caps[:, ::-1], roof])
+    side = np.vstack([np.column_stack([i, j, j + n]), np.column_stack([i, j + n, i + n])])
+    sides = np.vstack([side + k * n for k in range(len(outlines) - 1)])
+    floor = np.asarray(m3.triangulate([np.ascontiguousarray(outlines[0])]))
+    roof = np.asarray(m3.triangulate([np.ascontiguousarray(outlines[-1])])) + n * (len(outlines) - 1)
+    faces = np.vstack([sides, floor[:, ::-1], roof])
     solid = m3.Manifold(m3.Mesh64(vertices, faces.astype(np.uint64)))
     return solid if solid.volume() >= 0 else m3.Manifold()
 
