@@ -165,8 +165,9 @@ def test_a_pyramid_without_its_top_is_a_loft():
     frustum = m3.Manifold.hull_points(np.array(corners + [[x / 2, y / 2, 12] for x, y, _ in corners], float))
     (feature,) = worked(frustum)
     assert isinstance(feature, Loft)
-    assert (feature.low, feature.high) == (0, 12)
-    for shape, size in ((feature.bottom, (30, 20)), (feature.top, (15, 10))):
+    (low, bottom), (high, top) = feature.sections
+    assert (low, high) == (0, 12)
+    for shape, size in ((bottom, (30, 20)), (top, (15, 10))):
         assert isinstance(shape, Rectangle)
         assert shape.size == pytest.approx(size, rel=0.01)
     assert iou(build([feature]), frustum) > 0.99
