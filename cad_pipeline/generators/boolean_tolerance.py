@@ -41,13 +41,14 @@ class BooleanTolerance:
         spoilt = most_promising_spoilt(history)
         if spoilt is None:
             return []
+        known = {a.program.source for a in history}
         low, high = target.mesh.bounds
         programs: list[Program] = []
         for number, tolerance in enumerate(tolerances(math.dist(low, high))):
             note = f"{spoilt.program.origin.note}, within {tolerance:g}"
             origin = Origin(generator=self.name, sample=number, note=note)
             source = with_boolean_tolerance(spoilt.program.source, tolerance)
-            if source != spoilt.program.source:
+            if source not in known:
                 programs.append(replace(spoilt.program, source=source, origin=origin))
         return programs
 

@@ -106,6 +106,10 @@ RING = tuple((12 * math.cos(a), 12 * math.sin(a)) for a in np.radians([0, 72, 14
 GRID = tuple((x, y) for x in (-20.0, 0.0, 20.0) for y in (-10.0, 10.0))
 D_SHAPE = Outline((Segment((0.0, 8.0), (8.0, 0.0)), Segment((0.0, -8.0))))
 CONE = Outline(tuple(Segment(p) for p in ((9.0, 0.0), (4.0, 12.0), (0.0, 12.0), (0.0, 0.0))))
+HEXAGON = tuple((math.cos(a), math.sin(a)) for a in np.radians([0, 60, 120, 180, 240, 300]))
+WAIST = tuple(
+    (z, Outline(tuple(Segment((r * x, r * y)) for x, y in HEXAGON))) for z, r in ((0.0, 12.0), (8.0, 7.0), (20.0, 10.0))
+)
 BEAD = Outline(
     (
         Segment((16.0, 8.0), (16.0 + 4 * math.sqrt(0.5), 4.0 + 4 * math.sqrt(0.5))),
@@ -124,6 +128,9 @@ WRITTEN = {
     "polygon": (Extrusion(UP, RegularPolygon((1.0, 2.0), 6, 20.0, 15.0), 0.0, 8.0),),
     "outline with an arc": (Extrusion(UP, D_SHAPE, 0.0, 8.0),),
     "frustum": (Loft(UP, ((0.0, Rectangle((0.0, 0.0), (30.0, 20.0))), (12.0, Rectangle((0.0, 0.0), (15.0, 10.0))))),),
+    "loft through three": (
+        Loft(UP, tuple((z, Outline(tuple(Segment((r * x, r * y)) for x, y in HEXAGON))) for z, r in WAIST)),
+    ),
     "cone": (Revolution(UP, CONE),),
     "bead": (Revolution(UP, BEAD),),
     "cone off the origin": (PLATE, Revolution(UP.moved(np.array([10.0, 5.0, 10.0])), CONE)),
