@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cad_renderers.camera import CORNER_ISO, RING_35, Camera, Fit, Rig
     from cad_renderers.choice import Probe, auto_renderer, explain_choice, probe_renderers, renderer_named
+    from cad_renderers.chosen import calibrated_rig_file, chosen_rig
     from cad_renderers.difference import DifferenceStyle, difference_views
     from cad_renderers.pyrender_gl import PyrenderRenderer
     from cad_renderers.roles import Channel, Renderer, RendererUnavailable, Triangles
@@ -45,6 +46,8 @@ _HOMES = {
     "Views": "views",
     "VtkRenderer": "vtk_gl",
     "auto_renderer": "choice",
+    "calibrated_rig_file": "chosen",
+    "chosen_rig": "chosen",
     "difference_views": "difference",
     "explain_choice": "choice",
     "hero_image": "showpiece",
@@ -79,6 +82,8 @@ __all__ = [
     "Views",
     "VtkRenderer",
     "auto_renderer",
+    "calibrated_rig_file",
+    "chosen_rig",
     "difference_views",
     "explain_choice",
     "hero_image",

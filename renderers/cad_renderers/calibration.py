@@ -31,7 +31,7 @@ _COARSE_PX = 64
 _FINE_PX = 128
 _REFINED = 3
 _STEPS_DEG = (4.0, 2.0, 1.0, 0.5)
-_MARGINS = (0.0, 0.01, 0.02, 0.05, 0.1)
+_POLISHED_ROWS = 2
 
 STYLES: tuple[Style, ...] = (
     CAD_GREY,
@@ -97,7 +97,7 @@ class _Guess:
             spots = [(az, s * self.elevation_deg) for az in (-45, -135, 45, 135) for s in (1, -1)]
         cameras = []
         for az, el in spots:
-            name = f"azimuth{az + self.azimuth_deg:+.4g}-elevation{el:+.4g}"
+            name = f"azimuth{az + self.azimuth_deg:+.5g}-elevation{el:+.5g}"
             upright = Camera.at(name, azimuth_deg=az + self.azimuth_deg, elevation_deg=el)
             right, up, toward = upright.axes
             turn = np.radians(self.roll_deg)
@@ -153,20 +153,51 @@ def calibrate(
         if len(refined) < _REFINED and not any(_alike(guess, other) for other in refined):
             progress(f"refining {guess.rig().name}")
             refined.append(_refine(guess, coarse))
-    rigs: dict[str, Rig] = {rig.name: rig for rig in (CORNER_ISO, RING_35, *extra)}
-    rigs |= {guess.rig().name: guess.rig() for guess in refined}
-    scores = [_score(known, rig, CAD_GREY) for rig in rigs.values()]
-    best = max(scores, key=lambda score: score.total)
-    source = next(rig for rig in rigs.values() if rig.name == best.rig.name)
-    scores += [_score(known, source, style) for style in styles if style != CAD_GREY]
-    best = max(scores, key=lambda score: score.total)
-    progress(f"fitting the margin of {best.rig.name} in {best.style.name}")
-    margins = [replace(source, margin=m) for m in _MARGINS if m != source.margin]
-    scores += [_score(known, rig, best.style) for rig in margins]
-    best = max(scores, key=lambda score: score.total)
-    near = [round(best.rig.margin + d, 4) for d in (-0.005, 0.005, 0.01, 0.015)]
-    scores += [_score(known, replace(source, margin=m), best.style) for m in near if 0.0 <= m and m not in _MARGINS]
-    return tuple(sorted(scores, key=lambda score: -score.total))
+    scores = [_score(known, rig, CAD_GREY) for rig in (CORNER_ISO, RING_35, *extra)]
+    guessed = {(score := _score(known, guess.rig(), CAD_GREY)): guess for guess in refined}
+    scores += guessed
+    best = max(scores, key=_total)
+    # lines on outlines widen silhouettes as a smaller margin would: the two are to be told apart by trying both
+    progress(f"trying styles and margins for {best.rig.name}")
+    scores += [_score(known, replace(best.rig, margin=m), style) for style in styles for m in _near(best.rig.margin)]
+    winner = max(scores, key=_total)
+    if best in guessed:
+        guess = replace(guessed[best], margin=winner.rig.margin)
+        scores += _polished(known[:_POLISHED_ROWS], known, guess, winner)
+    return tuple(_distinct(sorted(scores, key=_total, reverse=True)))
+
+
+def _total(score: Score) -> float:
+    return score.total
+
+
+def _near(margin: float) -> list[float]:
+    """List a margin, those a little beside it, and the usual ones."""
+    beside = {round(margin + step, 5) for step in (-0.005, 0.0, 0.005, 0.01, 0.015)}
+    return sorted(m for m in beside if m >= 0.0)
+
+
+def _polished(few: list[_Known], known: list[_Known], guess: _Guess, winner: Score) -> list[Score]:
+    """Climb once more, by full pictures in the style that won, and score where that ends."""
+    best, reached = guess, _score(few, guess.rig(), winner.style).total
+    for step in (0.5, 0.25):
+        for _ in range(3):
+            near = list(_neighbours(best, step))
+            totals = [_score(few, each.rig(), winner.style).total for each in near]
+            if max(totals) <= reached:
+                break
+            reached, best = max(totals), near[int(np.argmax(totals))]
+    return [_score(known, best.rig(), winner.style)]
+
+
+def _distinct(scores: list[Score]) -> Iterable[Score]:
+    """Drop what was scored twice."""
+    seen = set()
+    for score in scores:
+        key = (score.rig.name, score.rig.margin, score.style.name)
+        if key not in seen:
+            seen.add(key)
+            yield score
 
 
 _GUESSES = tuple(
