@@ -140,10 +140,14 @@ def _folder_images(folder: Path) -> list[NDArray[np.uint8]]:
     for path in sorted(folder.glob("*.[pP][nN][gG]")):
         if number := _NUMBERED.fullmatch(path.name):
             if int(number[1]) in found:
-                raise InputError(f"{folder}: expected one picture a number, got {found[int(number[1])].name}, {path.name}")
+                raise InputError(
+                    f"{folder}: expected one picture a number, got {found[int(number[1])].name}, {path.name}"
+                )
             found[int(number[1])] = path
     if len(found) != 8:
-        raise InputError(f"{folder}: expected eight pictures like 0.png or image_0.png to image_7.png, got {len(found)}")
+        raise InputError(
+            f"{folder}: expected eight pictures like 0.png or image_0.png to image_7.png, got {len(found)}"
+        )
     return [_decoded(found[number].read_bytes(), found[number].name) for number in sorted(found)]
 
 
@@ -154,10 +158,8 @@ def _decoded(data: bytes, name: str) -> NDArray[np.uint8]:
 
     try:
         with Image.open(BytesIO(data)) as image:
-            if image.mode in ("RGBA", "LA", "PA"):
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image.convert("RGBA"))
-            pixels = np.array(image.convert("RGB"))
+            white = Image.new("RGBA", image.size, "white")
+            pixels = np.array(Image.alpha_composite(white, image.convert("RGBA")).convert("RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{name}: expected a PNG picture, got: {error}") from None
     if pixels.shape[0] != pixels.shape[1] or not 32 <= len(pixels) <= 4096:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Picture:
     """How the pictures shall look, in the words of the command line."""
 
-    rig: str
+    rig: str | None
     style: str | None
     size_px: int
     renderer: str
@@ -34,9 +34,9 @@ class Picture:
 def render_part(part: Path, *, out: Path, unit: str | None, picture: Picture) -> Exit:
     """Write `N_view.png` for each camera, `contact_sheet.png`, `views.json`, and a GIF if frames were asked for."""
     from cad_pipeline.mesh import read_mesh
-    from cad_renderers import CAD_GREY, Rig, Style, renderer_named, save_gif, turntable
+    from cad_renderers import CAD_GREY, Style, chosen_rig, renderer_named, save_gif, turntable
 
-    rig = _meant(lambda: Rig.load(picture.rig))
+    rig = _meant(lambda: chosen_rig(picture.rig))
     style = _meant(lambda: Style.load(picture.style or CAD_GREY.name))
     mesh = read_mesh(part, unit=unit)
     renderer = _meant(lambda: renderer_named(picture.renderer))

@@ -154,17 +154,24 @@ def calibrate(
             progress(f"refining {guess.rig().name}")
             refined.append(_refine(guess, coarse))
     scores = [_score(known, rig, CAD_GREY) for rig in (CORNER_ISO, RING_35, *extra)]
-    guessed = {(score := _score(known, guess.rig(), CAD_GREY)): guess for guess in refined}
+    guessed = {_score(known, guess.rig(), CAD_GREY): guess for guess in refined}
     scores += guessed
     best = max(scores, key=_total)
     # lines on outlines widen silhouettes as a smaller margin would: the two are to be told apart by trying both
     progress(f"trying styles and margins for {best.rig.name}")
-    scores += [_score(known, replace(best.rig, margin=m), style) for style in styles for m in _near(best.rig.margin)]
+    plain = _unordered(best)
+    scores += [_score(known, replace(plain, margin=m), style) for style in styles for m in _near(plain.margin)]
     winner = max(scores, key=_total)
     if best in guessed:
         guess = replace(guessed[best], margin=winner.rig.margin)
         scores += _polished(known[:_POLISHED_ROWS], known, guess, winner)
     return tuple(_distinct(sorted(scores, key=_total, reverse=True)))
+
+
+def _unordered(score: Score) -> Rig:
+    """Put a rig's cameras back into the order that the candidate had."""
+    placed = sorted(zip(score.order, score.rig.cameras, strict=True), key=lambda pair: pair[0])
+    return replace(score.rig, cameras=tuple(camera for _, camera in placed))
 
 
 def _total(score: Score) -> float:
@@ -181,7 +188,7 @@ def _polished(few: list[_Known], known: list[_Known], guess: _Guess, winner: Sco
     """Climb once more, by full pictures in the style that won, and score where that ends."""
     best, reached = guess, _score(few, guess.rig(), winner.style).total
     for step in (0.5, 0.25):
-        for _ in range(3):
+        for _ in range(6):
             near = list(_neighbours(best, step))
             totals = [_score(few, each.rig(), winner.style).total for each in near]
             if max(totals) <= reached:
@@ -287,7 +294,7 @@ def _neighbours(guess: _Guess, step: float) -> Iterable[_Guess]:
         for sign in (-step, step):
             value = getattr(guess, key) + sign
             if key != "elevation_deg" or abs(value) < 89.0:
-                yield replace(guess, **{key: value})  # type: ignore[arg-type]
+                yield replace(guess, **{key: value})
     for sign in (-0.005 * step, 0.005 * step):
         if 0.0 <= guess.margin + sign < 0.4:
             yield replace(guess, margin=round(guess.margin + sign, 5))

@@ -11,7 +11,7 @@ __all__ = ["calibrated_rig_file", "chosen_rig"]
 
 
 def calibrated_rig_file() -> Path:
-    """Name the file that a calibration writes: `$CAD_PIPELINE_RIG`, or `cad-pipeline/rig.json` in the user's settings."""
+    """Name a calibration's file: `$CAD_PIPELINE_RIG`, or `cad-pipeline/rig.json` in the user's settings."""
     if told := os.environ.get("CAD_PIPELINE_RIG"):
         return Path(told)
     base = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")

@@ -27,6 +27,8 @@ _FINE_PX = 192
 _COARSE = (1.0, 0.55, 0.3, 0.16)
 _STEPS = ((1.3, _COARSE_PX), (1.12, _COARSE_PX), (1.04, _FINE_PX), (1.012, _FINE_PX))
 _SIMPLER_PX = 0.5
+_EVEN = 0.02
+_OUTLINES = 8.0
 
 Images = Sequence[NDArray[np.uint8]]
 
@@ -53,7 +55,9 @@ def visual_hull(images: Images, rig: Rig, *, style: Style = CAD_GREY) -> Solid:
     if len(images) != len(rig):
         raise HullError(f"expected {len(rig)} pictures for the rig {rig.name}, got {len(images)}")
     if rig.fit is Fit.TIGHT:
-        raise HullError("expected a rig whose fit is box or shared, got tight: each picture then has a scale of its own")
+        raise HullError(
+            "expected a rig whose fit is box or shared, got tight: each picture then has a scale of its own"
+        )
     masks = [silhouette(image) for image in images]
     for k, mask in enumerate(masks):
         if mask.shape[0] != mask.shape[1] or not mask.any() or mask.all():
@@ -84,20 +88,24 @@ def _likeliest(outlines: list[tuple[int, list[Any], int]], rig: Rig, images: Ima
             drawn = SoftwareRenderer().render(hull, rig=rig, style=style, size_px=px)
         except ValueError:  # nothing is left, or nothing that shows
             return 0.0
-        return float(sum(each.mean() for each in likeness(small[px], drawn.images)))
+        alike, lines = (float(each.mean()) for each in likeness(small[px], drawn.images))
+        # outlines are what a hull must keep, lines what tells boxes apart; where both leave it open, as for a ball,
+        # even sides are the safer guess
+        return _OUTLINES * alike + lines - _EVEN * float(np.std(np.log(half)))
 
     def scaled(half: tuple[float, float, float], axis: int, by: float) -> tuple[float, float, float]:
         sides = np.array(half)
         sides[axis] *= by
-        return tuple(np.round(sides / sides.max(), 6).tolist())
+        x, y, z = np.round(sides / sides.max(), 6).tolist()
+        return x, y, z
 
-    grid = [sides for sides in itertools.product(_COARSE, repeat=3) if max(sides) == 1.0]
+    grid = [(x, y, z) for x, y, z in itertools.product(_COARSE, repeat=3) if max(x, y, z) == 1.0]
     # where boxes tie, the smallest
     best = max(grid, key=lambda sides: (round(score(sides), 4), -float(np.prod(sides))))
     for step, px in _STEPS:
         for _ in range(6):
             near = [scaled(best, axis, by) for axis in range(3) for by in (step, 1.0 / step)]
-            better = max(near, key=lambda sides, px=px: score(sides, px))
+            better = near[int(np.argmax([score(sides, px) for sides in near]))]
             if score(better, px) <= score(best, px):
                 break
             best = better

@@ -74,7 +74,9 @@ def outline(depth: NDArray[np.float64], *, level_px: float = 0.5, tolerance_px: 
     out = []
     for polygon in polygons:
         spot = polygon.representative_point()
-        row, column = (int(np.clip(np.rint(at), 0, n - 1)) for at, n in zip((spot.y, spot.x), padded.shape, strict=True))
+        row, column = (
+            int(np.clip(np.rint(at), 0, n - 1)) for at, n in zip((spot.y, spot.x), padded.shape, strict=True)
+        )
         if polygon.area >= _LEAST_AREA_PX and _at(padded, spot.y, spot.x, row, column) > 0.0:
             simple = polygon.simplify(tolerance_px)
             # the middle of pixel (0, 0) is the padded point (1, 1)
@@ -102,7 +104,10 @@ _SIDES = {
 def _crossings(field: NDArray[np.float64]) -> NDArray[np.float64]:
     """Cut each cell of four points where the field is zero: segments (n, 2, 2) of x, y that meet end to end."""
     h, w = field.shape
-    rows, columns = np.indices(field.shape, dtype=np.float64)
+    ticks: list[NDArray[np.float64]] = [each.astype(np.float64) for each in np.indices((h, w))]
+    rows, columns = ticks
+    along: NDArray[np.float64]
+    down: NDArray[np.float64]
     with np.errstate(divide="ignore", invalid="ignore"):
         along = columns[:, :-1] + field[:, :-1] / (field[:, :-1] - field[:, 1:])
         down = rows[:-1] + field[:-1] / (field[:-1] - field[1:])
