@@ -213,6 +213,9 @@ def render(
     turntable: Annotated[
         int, typer.Option(help="Also make a GIF of this many frames around the part.", min=0, max=360)
     ] = 0,
+    maps: Annotated[
+        bool, typer.Option("--maps", help="Also write depth and normals of each view as pictures.")
+    ] = False,
     unit: Unit = None,
     debug: Debug = False,
 ) -> None:
@@ -225,9 +228,16 @@ def render(
     from cad_pipeline.cli.exits import boundary
 
     with boundary(debug=debug):
-        from cad_pipeline.cli.rendering import Picture, render_part
+        from cad_pipeline.cli.rendering import Maps, Picture, render_part
 
-        picture = Picture(rig=rig, style=style, size_px=size, renderer=renderer, turntable_frames=turntable)
+        picture = Picture(
+            rig=rig,
+            style=style,
+            size_px=size,
+            renderer=renderer,
+            turntable_frames=turntable,
+            maps=Maps.WRITTEN if maps else Maps.NONE,
+        )
         raise typer.Exit(render_part(part, out=out, unit=unit, picture=picture))
 
 
