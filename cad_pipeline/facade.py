@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from cad_pipeline import warm
 from cad_pipeline.certificate import certificate
@@ -26,10 +26,13 @@ from cad_pipeline.errors import InputError
 from cad_pipeline.options import DEFAULT_GENERATOR, DEFAULT_MIN_IOU, DEFAULT_TIMEOUT_S, Options
 from cad_pipeline.pipeline import Pipeline, Silent
 from cad_pipeline.plans import plan_for
-from cad_pipeline.roles import Generator, Reporter, Sandbox
+from cad_pipeline.roles import Generator, Reporter, Sandbox, Verifier
 from cad_pipeline.store import Existing, Keep, Store, part_name
 from cad_pipeline.values import Attempt, Mesh, Reconstruction, Target
 from cad_sandbox.limits import Isolation
+
+if TYPE_CHECKING:
+    from cad_renderers import Rig
 
 __all__ = ["Conversion", "Part", "convert", "default_pipeline", "reconstruct"]
 
@@ -116,10 +119,12 @@ def default_pipeline(
     generator: str | Generator | None = None,
     reporter: Reporter | None = None,
     sandbox: Sandbox | None = None,
+    verifier: Verifier | None = None,
 ) -> Pipeline:
     """Put together the pipeline that `reconstruct` and the command line use.
 
-    `generator` may be one of your own and then stands in the place of `options.generator`.
+    `generator` may be one of your own and then stands in the place of `options.generator`, `verifier` in that of
+    the judge by mesh.
     """
     from cad_pipeline.verify import MeshVerifier, Tolerance
 
@@ -128,14 +133,14 @@ def default_pipeline(
     return Pipeline(
         plan=plan_for(generator or options.generator, sandbox),
         sandbox=sandbox,
-        verifier=MeshVerifier(tolerance=Tolerance(min_iou=options.min_iou)),
+        verifier=verifier or MeshVerifier(tolerance=Tolerance(min_iou=options.min_iou)),
         reporter=reporter or Silent(),
         workers=warm.WORKERS,
     )
 
 
 def convert(
-    mesh: Mesh,
+    part: Mesh | Target,
     *,
     name: str,
     options: Options,
@@ -143,14 +148,15 @@ def convert(
     pipeline: Pipeline,
     before: Mapping[str, float] = MappingProxyType({}),
 ) -> Conversion:
-    """Reconstruct one mesh and put the result in the store; `before` are the seconds spent on it so far, by stage.
+    """Reconstruct one part and put the result in the store; `before` are the seconds spent on it so far, by stage.
 
     Raises `InputError` where the store may not be written.
     """
     started = time.perf_counter()
-    refuse_dust(mesh)
+    target = part if isinstance(part, Target) else Target(mesh=part, rig=rig_of(options))
+    refuse_dust(target.mesh)
     with store.draft(name) as draft:
-        reconstruction = pipeline.reconstruct(Target(mesh=mesh), draft.attempts)
+        reconstruction = pipeline.reconstruct(target, draft.attempts)
         total = sum(before.values()) + time.perf_counter() - started
         seconds = {**before, **reconstruction.seconds, "total": total}
         report = certificate(reconstruction, name=name, options=options, seconds=seconds)
@@ -162,6 +168,18 @@ def convert(
         )
     moved = _moved(reconstruction, name=name, attempts=draft.attempts, place=draft.place, keep=store.keep)
     return Conversion(name=name, report=report, reconstruction=moved, folder=draft.place)
+
+
+def rig_of(options: Options) -> Rig | None:
+    """Load the cameras that the options name; None leaves the choice to the target. Raises `InputError`."""
+    if options.rig is None:
+        return None
+    from cad_renderers import Rig
+
+    try:
+        return Rig.load(options.rig)
+    except ValueError as error:
+        raise InputError(str(error)) from None
 
 
 def as_mesh(part: Part, *, unit: str | None = None) -> Mesh:

@@ -21,7 +21,9 @@ class Options:
 
     `generator` names a plan (see `cad_pipeline.plans`) or a program file to judge; `min_iou` is the share of common
     volume from which a program is accepted; `timeout_s` bounds each program, not the part; `unit` says what the file's
-    numbers are, None leaves it to the file. Raises `InputError` on a value that can't be meant.
+    numbers are, None leaves it to the file; `rig` are the cameras of the views, None means the calibrated ones or the
+    preset; `size_mm` is the longest side of a part that is known by pictures. Raises `InputError` on a value that can't
+    be meant.
     """
 
     generator: str = DEFAULT_GENERATOR
@@ -29,6 +31,8 @@ class Options:
     timeout_s: float = DEFAULT_TIMEOUT_S
     isolation: Isolation = Isolation.STRICT
     unit: str | None = None
+    rig: str | None = None
+    size_mm: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that can't be meant, before any work is done."""
@@ -36,6 +40,8 @@ class Options:
             raise InputError(f"expected an IoU threshold above 0 and up to 1, got {self.min_iou:g}; try --iou 0.98")
         if not 0.1 <= self.timeout_s <= 86_400.0:
             raise InputError(f"expected a time limit of 0.1 to 86400 seconds, got {self.timeout_s:g}; try --timeout 30")
+        if self.size_mm is not None and not 1e-2 <= self.size_mm <= 1e6:
+            raise InputError(f"expected a longest side of 0.01 to 1000000 mm, got {self.size_mm:g}; try --size 100")
 
     def as_dict(self) -> dict[str, object]:
         """Give the options as plain values, the way `report.json` keeps them."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from cad_sandbox.execution import Execution
 
 if TYPE_CHECKING:
-    from cad_renderers import Renderer, Views
+    from cad_renderers import Renderer, Rig, Views
 
 __all__ = [
     "Attempt",
@@ -99,20 +99,27 @@ class Mesh:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Target:
-    """What a generator may look at: a mesh, and its eight views, rendered when first asked for."""
+    """What a generator may look at: a mesh, and its eight views, rendered when first asked for.
+
+    `rig` are the cameras of the views; None means the calibrated ones, or the preset where nothing was calibrated.
+    `pictures` are set where pictures are all that is known: they are the views, they are what counts, and `mesh` is no
+    more than the hull that was carved from them.
+    """
 
     mesh: Mesh
     renderer: Renderer | None = None
+    rig: Rig | None = None
+    pictures: Views | None = None
 
     @cached_property
     def views(self) -> Views:
-        """The eight views of the mesh, rendered once."""
-        renderer = self.renderer
-        if renderer is None:
-            from cad_renderers import auto_renderer
+        """The eight pictures that were given, or views of the mesh, rendered once."""
+        if self.pictures is not None:
+            return self.pictures
+        from cad_renderers import auto_renderer, chosen_rig
 
-            renderer = auto_renderer()
-        return renderer.render(self.mesh)
+        renderer = self.renderer or auto_renderer()
+        return renderer.render(self.mesh, rig=self.rig or chosen_rig())
 
 
 class ProgramKind(enum.StrEnum):

@@ -42,6 +42,12 @@ Timeout = Annotated[float, typer.Option(help="Seconds that one program may run."
 Walls = Annotated[Isolation, typer.Option("--isolation", help="How strong the walls around programs must be.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a part on stdout; text for people on stderr.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")]
+CamerasOption = Annotated[
+    str | None,
+    typer.Option(
+        "--rig", help="Cameras: a preset's name or a JSON file.", show_default="the calibrated, else corner-iso"
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
@@ -65,7 +71,9 @@ def _all(
 
 @app.command()
 def convert(
-    parts: Annotated[list[Path], typer.Argument(metavar="PART", help="STL, OBJ, PLY, OFF, 3MF, GLB or STEP files.")],
+    parts: Annotated[
+        list[Path] | None, typer.Argument(metavar="PART", help="STL, OBJ, PLY, OFF, 3MF, GLB or STEP files.")
+    ] = None,
     out: Out = Path("out"),
     unit: Unit = None,
     min_iou: MinIou = DEFAULT_MIN_IOU,
@@ -74,6 +82,14 @@ def convert(
     generator: Annotated[
         str, typer.Option(help="Who writes programs: geometric, facets, or a program file (.py) to judge.")
     ] = DEFAULT_GENERATOR,
+    views: Annotated[
+        list[Path] | None, typer.Option("--views", help="Instead of meshes: a folder of eight pictures of one part.")
+    ] = None,
+    size: Annotated[
+        float | None,
+        typer.Option("--size", help="Longest side in mm of a part known by pictures, which carry no scale."),
+    ] = None,
+    rig: CamerasOption = None,
     json: Json = False,
     overwrite: Overwrite = False,
     resume: Annotated[
@@ -98,18 +114,37 @@ def convert(
       cad-pipeline convert bracket.stl --unit inch --iou 0.99
 
       cad-pipeline convert parts/*.stl -o out --resume --json > reports.jsonl
+
+      cad-pipeline convert --views views/plate --size 80
     """
     from cad_pipeline.cli.exits import boundary, interruptible
 
     with boundary(debug=debug), interruptible():
-        from cad_pipeline.cli.converting import Choices, convert_parts
+        from cad_pipeline.cli.converting import Choices, Input, convert_parts
+        from cad_pipeline.errors import InputError
         from cad_pipeline.options import Options
+
+        if bool(parts) == bool(views):
+            raise InputError("expected meshes or --views FOLDER, got " + ("both" if parts else "neither"))
+        if size is not None and not views:
+            raise InputError(
+                "expected --size with --views only: a mesh has its own size; --unit says what its numbers are"
+            )
 
         choices = Choices.of(
             json=json, overwrite=overwrite, resume=resume, keep=keep_attempts, quiet=quiet, debug=debug
         )
-        options = Options(generator=generator, min_iou=min_iou, timeout_s=timeout, isolation=isolation, unit=unit)
-        raise typer.Exit(convert_parts(parts, out=out, options=options, choices=choices))
+        options = Options(
+            generator=generator,
+            min_iou=min_iou,
+            timeout_s=timeout,
+            isolation=isolation,
+            unit=unit,
+            rig=rig,
+            size_mm=size,
+        )
+        kind = Input.PICTURES if views else Input.MESHES
+        raise typer.Exit(convert_parts(parts or views or [], out=out, options=options, choices=choices, kind=kind))
 
 
 @app.command()
@@ -171,13 +206,16 @@ def verify(
 def render(
     part: Annotated[Path, typer.Argument(metavar="PART", help="A mesh or STEP file.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path("views"),
-    rig: Annotated[str, typer.Option(help="Cameras: a preset's name or a JSON file.")] = "corner-iso",
+    rig: CamerasOption = None,
     style: Annotated[str | None, typer.Option(help="Look: a preset's name or a JSON file.", show_default="CAD")] = None,
     size: Annotated[int, typer.Option(help="Pixels along each picture's edge.", min=16, max=8192)] = 256,
     renderer: Annotated[str, typer.Option(help="auto, software, pyrender or vtk.")] = "auto",
     turntable: Annotated[
         int, typer.Option(help="Also make a GIF of this many frames around the part.", min=0, max=360)
     ] = 0,
+    maps: Annotated[
+        bool, typer.Option("--maps", help="Also write depth and normals of each view as pictures.")
+    ] = False,
     unit: Unit = None,
     debug: Debug = False,
 ) -> None:
@@ -190,10 +228,50 @@ def render(
     from cad_pipeline.cli.exits import boundary
 
     with boundary(debug=debug):
-        from cad_pipeline.cli.rendering import Picture, render_part
+        from cad_pipeline.cli.rendering import Maps, Picture, render_part
 
-        picture = Picture(rig=rig, style=style, size_px=size, renderer=renderer, turntable_frames=turntable)
+        picture = Picture(
+            rig=rig,
+            style=style,
+            size_px=size,
+            renderer=renderer,
+            turntable_frames=turntable,
+            maps=Maps.WRITTEN if maps else Maps.NONE,
+        )
         raise typer.Exit(render_part(part, out=out, unit=unit, picture=picture))
+
+
+@app.command()
+def calibrate(
+    rows: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="ROWS", help="Parquet with image_0..7 and stl_file, or folders of eight PNGs and an STL."
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File for the rig.", show_default="the file that the pipeline reads"),
+    ] = None,
+    most: Annotated[int, typer.Option("--rows", help="How many rows to use at most.", min=1, max=100)] = 4,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Find the cameras and the look behind given pictures, and let the pipeline use them.
+
+    The table ranks rigs and styles by the IoU of silhouettes less the difference of pixels, each under its best order.
+
+    [bold]Example[/bold]
+
+      cad-pipeline calibrate train-00000.parquet --rows 4
+    """
+    from cad_pipeline.cli.exits import boundary
+
+    with boundary(debug=debug):
+        from cad_pipeline.cli.calibrating import calibrate_rig
+
+        raise typer.Exit(calibrate_rig(rows, out=out, most=most, json=json, quiet=quiet))
 
 
 @app.command()

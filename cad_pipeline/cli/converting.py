@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from cad_pipeline.cli.exits import Exit, exit_of, one_line, say, tell
 from cad_pipeline.cli.output import JsonLines
@@ -16,7 +17,11 @@ from cad_pipeline.errors import InputError
 from cad_pipeline.options import Options
 from cad_pipeline.store import Existing, Keep, Store, distinct_names, part_name
 
-__all__ = ["Choices", "convert_parts"]
+if TYPE_CHECKING:
+    from cad_pipeline.roles import Verifier
+    from cad_pipeline.values import Target
+
+__all__ = ["Choices", "Input", "convert_parts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +49,16 @@ class Choices:
         )
 
 
-def convert_parts(parts: Sequence[Path], *, out: Path, options: Options, choices: Choices) -> Exit:
+class Input(enum.Enum):
+    """What the paths on the command line are: files of meshes, or folders of eight pictures."""
+
+    MESHES = "meshes"
+    PICTURES = "pictures"
+
+
+def convert_parts(
+    parts: Sequence[Path], *, out: Path, options: Options, choices: Choices, kind: Input = Input.MESHES
+) -> Exit:
     """Convert each part and return the worst exit code; a broken machine ends the walk, a bad part does not."""
     from cad_pipeline.plans import plan_for
     from cad_pipeline.progress import ConsoleReporter
@@ -55,7 +69,7 @@ def convert_parts(parts: Sequence[Path], *, out: Path, options: Options, choices
     worst = Exit.ACCEPTED
     with ExitStack() as stack:
         reporter = None if choices.quiet else stack.enter_context(ConsoleReporter(sys.stderr, parts=len(parts)))
-        walk = _Walk(options=options, choices=choices, reporter=reporter, store=_store(out, choices))
+        walk = _Walk(options=options, choices=choices, reporter=reporter, store=_store(out, choices), kind=kind)
         for part, name in zip(parts, names, strict=True):
             if reporter is not None and name != part_name(part.stem):
                 reporter.line(f"note: another part has the name of {part}; this one becomes {name}")
@@ -78,6 +92,7 @@ class _Walk:
     choices: Choices
     reporter: Any
     store: Store
+    kind: Input
 
     def convert(self, part: Path, name: str) -> tuple[Exit, dict[str, Any]]:
         """Convert one part; whatever went wrong with it is told, and becomes its exit code and record."""
@@ -110,7 +125,8 @@ class _Walk:
         """Look for an earlier result to take over; that needs the file's bytes, and neither its mesh nor a sandbox."""
         from cad_pipeline.certificate import identity
 
-        if self.choices.existing is not Existing.RESUME:
+        # a folder of pictures has no bytes to know it by
+        if self.choices.existing is not Existing.RESUME or self.kind is Input.PICTURES:
             return None
         try:
             like = identity(part, self.options)
@@ -122,16 +138,34 @@ class _Walk:
 
     def _work(self, part: Path, name: str) -> tuple[Mapping[str, Any], str]:
         from cad_pipeline.facade import convert, default_pipeline
-        from cad_pipeline.mesh import read_mesh
         from cad_pipeline.pipeline import Clock
         from cad_pipeline.progress import summary
 
         clock = Clock()
         started = time.perf_counter()
         with clock.measure("read"):
-            mesh = read_mesh(part, unit=self.options.unit)
-        mesh = mesh if mesh.name == name else replace(mesh, name=name)
+            target = self._read(part, name)
         with clock.measure("prepare"):
-            pipeline = default_pipeline(self.options, reporter=self.reporter)
-        done = convert(mesh, name=name, options=self.options, store=self.store, pipeline=pipeline, before=clock.seconds)
+            pipeline = default_pipeline(self.options, reporter=self.reporter, verifier=self._verifier())
+        done = convert(
+            target, name=name, options=self.options, store=self.store, pipeline=pipeline, before=clock.seconds
+        )
         return done.report, summary(done.reconstruction, name=name, seconds=time.perf_counter() - started)
+
+    def _read(self, part: Path, name: str) -> Target:
+        from cad_pipeline.facade import rig_of
+        from cad_pipeline.mesh import read_mesh
+        from cad_pipeline.pictures import target_from_views
+        from cad_pipeline.values import Target
+
+        if self.kind is Input.PICTURES:
+            target = target_from_views(part, size_mm=self.options.size_mm, rig=self.options.rig)
+        else:
+            target = Target(mesh=read_mesh(part, unit=self.options.unit), rig=rig_of(self.options))
+        return target if target.mesh.name == name else replace(target, mesh=replace(target.mesh, name=name))
+
+    def _verifier(self) -> Verifier | None:
+        """Choose the judge that pictures need; None leaves the one that measures meshes."""
+        from cad_pipeline.verify.likeness import ViewsVerifier
+
+        return ViewsVerifier(min_iou=self.options.min_iou) if self.kind is Input.PICTURES else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,35 +16,58 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Picture", "render_part"]
+__all__ = ["Maps", "Picture", "render_part"]
 
 T = TypeVar("T")
+
+
+class Maps(enum.Enum):
+    """Whether depth and normals are drawn as well."""
+
+    NONE = "none"
+    WRITTEN = "written"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """How the pictures shall look, in the words of the command line."""
 
-    rig: str
+    rig: str | None
     style: str | None
     size_px: int
     renderer: str
     turntable_frames: int
+    maps: Maps = Maps.NONE
 
 
 def render_part(part: Path, *, out: Path, unit: str | None, picture: Picture) -> Exit:
     """Write `N_view.png` for each camera, `contact_sheet.png`, `views.json`, and a GIF if frames were asked for."""
     from cad_pipeline.mesh import read_mesh
-    from cad_renderers import CAD_GREY, Rig, Style, renderer_named, save_gif, turntable
+    from cad_renderers import (
+        CAD_GREY,
+        Channel,
+        Style,
+        chosen_rig,
+        depth_image,
+        normal_image,
+        renderer_named,
+        save_gif,
+        turntable,
+    )
 
-    rig = _meant(lambda: Rig.load(picture.rig))
+    rig = _meant(lambda: chosen_rig(picture.rig))
     style = _meant(lambda: Style.load(picture.style or CAD_GREY.name))
     mesh = read_mesh(part, unit=unit)
     renderer = _meant(lambda: renderer_named(picture.renderer))
-    views = _meant(lambda: renderer.render(mesh, rig=rig, style=style, size_px=picture.size_px))
+    channels = tuple(Channel) if picture.maps is Maps.WRITTEN else ()
+    views = _meant(lambda: renderer.render(mesh, rig=rig, style=style, size_px=picture.size_px, channels=channels))
     try:
         paths = list(views.save(out))
         paths.append(_save(views.contact_sheet(), out / "contact_sheet.png"))
+        for k, view in enumerate(views if channels else ()):
+            # in a folder of their own, so that the views' folder can be read as eight pictures
+            paths.append(_save(depth_image(view), out / "maps" / f"{k}_{view.name}_depth.png"))
+            paths.append(_save(normal_image(view), out / "maps" / f"{k}_{view.name}_normals.png"))
         if picture.turntable_frames:
             frames = turntable(
                 mesh, renderer=renderer, frames=picture.turntable_frames, size_px=picture.size_px, style=style
@@ -51,13 +75,14 @@ def render_part(part: Path, *, out: Path, unit: str | None, picture: Picture) ->
             paths.append(save_gif(frames.images, out / "turntable.gif"))
     except OSError as error:
         raise InputError(f"expected to write in {out}, got: {error.strerror or error}; choose another -o") from None
-    print_out(f"{len(views)} views of {mesh.name} by {views.renderer} -> {paths[-1].parent} ({paths[-1].name})")
+    print_out(f"{len(views)} views of {mesh.name} by {views.renderer} -> {out} ({paths[-1].relative_to(out)})")
     return Exit.ACCEPTED
 
 
 def _save(image: NDArray[np.uint8], path: Path) -> Path:
     from PIL import Image
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path, format="PNG")
     return path
 

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cad_renderers.camera import CORNER_ISO, RING_35, Camera, Fit, Rig
     from cad_renderers.choice import Probe, auto_renderer, explain_choice, probe_renderers, renderer_named
+    from cad_renderers.chosen import calibrated_rig_file, chosen_rig
     from cad_renderers.difference import DifferenceStyle, difference_views
+    from cad_renderers.exploded import exploded_bodies, exploded_image
+    from cad_renderers.maps import depth_image, normal_image
     from cad_renderers.pyrender_gl import PyrenderRenderer
     from cad_renderers.roles import Channel, Renderer, RendererUnavailable, Triangles
     from cad_renderers.showpiece import hero_image, save_gif, turntable
@@ -45,9 +48,15 @@ _HOMES = {
     "Views": "views",
     "VtkRenderer": "vtk_gl",
     "auto_renderer": "choice",
+    "calibrated_rig_file": "chosen",
+    "chosen_rig": "chosen",
+    "depth_image": "maps",
     "difference_views": "difference",
+    "exploded_bodies": "exploded",
+    "exploded_image": "exploded",
     "explain_choice": "choice",
     "hero_image": "showpiece",
+    "normal_image": "maps",
     "probe_renderers": "choice",
     "renderer_named": "choice",
     "save_gif": "showpiece",
@@ -79,9 +88,15 @@ __all__ = [
     "Views",
     "VtkRenderer",
     "auto_renderer",
+    "calibrated_rig_file",
+    "chosen_rig",
+    "depth_image",
     "difference_views",
     "explain_choice",
+    "exploded_bodies",
+    "exploded_image",
     "hero_image",
+    "normal_image",
     "probe_renderers",
     "renderer_named",
     "save_gif",

@@ -5,7 +5,11 @@ Each check raises `ConformanceError` with what was expected and what was found. 
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,7 +22,7 @@ from cad_renderers.shapes import Solid, ball, box, boxes, letter_f, moved
 from cad_renderers.software import SoftwareRenderer
 from cad_renderers.views import Views
 
-__all__ = ["AGREEMENT", "CHECKS", "SAME_LEVELS", "ConformanceError", "disagreement", "verify"]
+__all__ = ["AGREEMENT", "CHECKS", "SAME_LEVELS", "SLOW_CHECKS", "ConformanceError", "disagreement", "verify"]
 
 SAME_LEVELS = 16
 """Pixels that differ by no more than this (of 255) count as the same when two renderers are compared."""
@@ -214,6 +218,33 @@ def check_many_triangles(renderer: Renderer) -> None:
     )
 
 
+def check_two_million_triangles(renderer: Renderer) -> None:
+    """Two million triangles are drawn, all numbers told apart, and look as a thousandth of them do."""
+    solid, coarse = ball(1.0, rings=710), ball(1.0, rings=120)
+    _require(len(solid.faces) > 2_000_000, f"expected two million triangles to test with, got {len(solid.faces)}")
+    rig = Rig(name="two", cameras=CORNER_ISO.cameras[:2])
+    _, masks = disagreement(*(renderer.render(each, rig=rig, size_px=128) for each in (solid, coarse)))
+    _require(masks <= 5e-3, f"expected the silhouette of a ball, {masks:.2%} of the pixels differ")
+
+
+def check_no_display(renderer: Renderer) -> None:
+    """A process without a display draws the same pictures."""
+    code = (
+        "import hashlib; from cad_renderers import renderer_named; from cad_renderers.shapes import letter_f; "
+        f"views = renderer_named({renderer.name!r}).render(letter_f(), size_px=32); "
+        "print(hashlib.sha256(b''.join(image.tobytes() for image in views.images)).hexdigest())"
+    )
+    bare = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    bare["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
+    done = subprocess.run([sys.executable, "-c", code], env=bare, capture_output=True, text=True, check=False)
+    views = renderer.render(letter_f(), size_px=32)
+    expected = hashlib.sha256(b"".join(image.tobytes() for image in views.images)).hexdigest()
+    _require(
+        done.stdout.split()[-1:] == [expected],
+        f"expected the same bytes without a display, got status {done.returncode}: {done.stderr.strip()[-200:]}",
+    )
+
+
 def check_refusals(renderer: Renderer) -> None:
     """Meshes that show nothing are refused with `ValueError`; broken triangles among good ones are not."""
     good = box((0, 0, 0), (1, 2, 3))
@@ -290,7 +321,10 @@ CHECKS: tuple[Callable[[Renderer], None], ...] = (
     check_threads,
     check_agreement,
 )
-"""Every check, simplest first."""
+"""Every check that takes less than a second or two, simplest first."""
+
+SLOW_CHECKS: tuple[Callable[[Renderer], None], ...] = (check_two_million_triangles, check_no_display)
+"""Checks that take seconds; the one without a display needs a renderer that `renderer_named` knows."""
 
 
 def verify(renderer: Renderer) -> None:

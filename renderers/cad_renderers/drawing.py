@@ -6,20 +6,20 @@ That is why the pictures of two renderers can only differ in samples where trian
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cad_renderers import ink_kernels, light_kernels
-from cad_renderers.camera import Rig
+from cad_renderers.camera import CORNER_ISO, Rig
 from cad_renderers.framing import Frame, frames, project
 from cad_renderers.part import Part, prepare
 from cad_renderers.roles import Channel, Triangles
-from cad_renderers.style import EdgeSet, LightFrame, Style
+from cad_renderers.style import CAD_GREY, EdgeSet, LightFrame, Style
 from cad_renderers.views import View, Views
 
-__all__ = ["MAX_SIZE_PX", "Canvas", "Seeing", "canvas_of", "draw_mesh", "finished", "ink_of", "lights_of"]
+__all__ = ["MAX_SIZE_PX", "Canvas", "Drawing", "Seeing", "canvas_of", "draw_mesh", "finished", "ink_of", "lights_of"]
 
 Seeing: TypeAlias = Callable[[Part, tuple[Frame, ...], int], Iterable[NDArray[np.int32]]]
 """Given a part, its frames and the samples along a side: for each frame, the nearest triangle at each sample, -1 for
@@ -139,3 +139,29 @@ def draw_mesh(
     seen = seeing(part, windows, size_px * style.samples_per_axis)
     each = tuple(_view(part, frame, ids, style, wanted) for frame, ids in zip(windows, seen, strict=True))
     return Views(each=each, rig=rig, style=style, renderer=renderer)
+
+
+class Drawing:
+    """The part that renderers share: each brings its name and its eyes."""
+
+    name: ClassVar[str]
+
+    @staticmethod
+    def seeing(part: Part, windows: tuple[Frame, ...], samples_px: int, /) -> Iterable[NDArray[np.int32]]:
+        """See for each window the nearest triangle at each sample, as `Seeing` says."""
+        raise NotImplementedError("a renderer brings its own eyes")
+
+    def render(
+        self,
+        mesh: Triangles,
+        /,
+        *,
+        rig: Rig = CORNER_ISO,
+        style: Style = CAD_GREY,
+        size_px: int = 256,
+        channels: Collection[Channel] = (),
+    ) -> Views:
+        """Draw `mesh` into square images of `size_px`, one for each camera of `rig`."""
+        return draw_mesh(
+            mesh, seeing=self.seeing, renderer=self.name, rig=rig, style=style, size_px=size_px, channels=channels
+        )

@@ -8,21 +8,17 @@ from __future__ import annotations
 import contextlib
 import ctypes.util
 import os
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_renderers.camera import CORNER_ISO, Rig
-from cad_renderers.drawing import draw_mesh
+from cad_renderers.drawing import Drawing
 from cad_renderers.framing import Frame
 from cad_renderers.part import Part
-from cad_renderers.roles import Channel, RendererUnavailable, Triangles
+from cad_renderers.roles import RendererUnavailable
 from cad_renderers.studio import Studio
-from cad_renderers.style import CAD_GREY, Style
-from cad_renderers.views import Views
 
 __all__ = ["PyrenderRenderer"]
 
@@ -110,11 +106,7 @@ def _numbers(color: NDArray[np.uint8], n_faces: int) -> NDArray[np.int32]:
 _STUDIO: Studio[_Eyes] = Studio("pyrender", _Eyes, _Eyes.close)
 
 
-def _seeing(part: Part, windows: tuple[Frame, ...], samples_px: int) -> list[NDArray[np.int32]]:
-    return _STUDIO.run(lambda eyes: eyes.see(part, windows, samples_px))
-
-
-class PyrenderRenderer:
+class PyrenderRenderer(Drawing):
     """Draw through pyrender; all instances share one context on one thread. Without OpenGL: `RendererUnavailable`.
 
     A broken driver may end the whole process; `auto_renderer` tries it in a child first.
@@ -127,17 +119,7 @@ class PyrenderRenderer:
         """What OpenGL calls its device."""
         return _STUDIO.run(lambda eyes: eyes.device)
 
-    def render(
-        self,
-        mesh: Triangles,
-        /,
-        *,
-        rig: Rig = CORNER_ISO,
-        style: Style = CAD_GREY,
-        size_px: int = 256,
-        channels: Collection[Channel] = (),
-    ) -> Views:
-        """Draw `mesh` into square images of `size_px`, one for each camera of `rig`."""
-        return draw_mesh(
-            mesh, seeing=_seeing, renderer=self.name, rig=rig, style=style, size_px=size_px, channels=channels
-        )
+    @staticmethod
+    def seeing(part: Part, windows: tuple[Frame, ...], samples_px: int, /) -> list[NDArray[np.int32]]:
+        """Number the nearest triangle at each sample of each window."""
+        return _STUDIO.run(lambda eyes: eyes.see(part, windows, samples_px))

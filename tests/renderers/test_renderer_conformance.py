@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 
 from cad_renderers import probe_renderers, renderer_named
-from cad_renderers.conformance import CHECKS
+from cad_renderers.conformance import CHECKS, SLOW_CHECKS
 
 
 @cache
@@ -27,3 +27,10 @@ def test_renderer_conforms(name: str, check) -> None:
     if name != "software" and (reason := _probes()[name]):
         pytest.skip(reason)
     check(renderer_named(name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", SLOW_CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+@pytest.mark.parametrize("name", ["software", "pyrender", "vtk"])
+def test_renderer_conforms_at_length(name: str, check) -> None:
+    test_renderer_conforms(name, check)
