@@ -11,17 +11,32 @@ __all__ = ["NOT_A_PROGRAM", "as_program", "ends_with_program", "extract_program"
 
 # what is told of an answer in which no program was found
 NOT_A_PROGRAM = "# the answer held no program\n"
+_KEPT_PROSE = 1000
 
 _CHAT_TOKEN = re.compile(r"<\|[a-z_]{2,40}\|>|</?s>|</?tool_call>")
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*([A-Za-z0-9_+.-]*)[^\n]*$", re.MULTILINE)
 _OTHER_LANGUAGES = frozenset({"json", "bash", "sh", "shell", "text", "console", "yaml", "toml", "diff", "xml", "html"})
 # first lines that only code has: an import, an assignment, a definition, a call on something
 _CODE_LINE = re.compile(
-    r"^[ \t]*(?:import [A-Za-z_]|from [A-Za-z_.]+ import |@[A-Za-z_]|(?:def|class|for|if|while|with|try|global)\b.*:?\s*"
-    r"(?:#.*)?$|[A-Za-z_][\w.]*(?:\s*,\s*[A-Za-z_]\w*)*\s*(?::\s*[\w.\[\], ]+)?\s*[-+*/]?=[^=]|[A-Za-z_][\w.]*\(|#|\"\"\")"
+    r"""^[ \t]*(?:
+        import\ [A-Za-z_] | from\ [A-Za-z_.]+\ import\  | @[A-Za-z_] | \#
+        | (?:def|class|for|if|while|with|try|global)\b.*:?\s*(?:\#.*)?$
+        | [A-Za-z_][\w.]*(?:\s*,\s*[A-Za-z_]\w*)*\s*(?::\s*[\w.\[\],\ ]+)?\s*[-+*/]?=[^=]
+        | [A-Za-z_][\w.]*\( | \"\"\"
+    )""",
+    re.VERBOSE,
 )
 _TYPOGRAPHY = str.maketrans(
-    {"\u00a0": " ", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2212": "-", "\u2013": "-", "\u2003": " "}
+    {
+        "\u00a0": " ",
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+        "\u2212": "-",
+        "\u2013": "-",
+        "\u2003": " ",
+    }
 )
 _CADQUERY = re.compile(r"\bcadquery\b|\bcq\b")
 _RESULT = re.compile(r"^[ \t]*(?:result|r|solid|part|assembly)\s*=|show_object\(", re.MULTILINE)
@@ -48,8 +63,12 @@ def extract_program(answer: str) -> str | None:
 
 
 def as_program(answer: str) -> str:
-    """Return the program in an answer, or a text that says there was none; running that tells the rest."""
-    return extract_program(answer) or NOT_A_PROGRAM
+    """Return the program in an answer, or a comment that says there was none and what was said instead."""
+    program = extract_program(answer)
+    if program is not None:
+        return program
+    said = _plain(answer).strip()[:_KEPT_PROSE]
+    return NOT_A_PROGRAM + "".join(f"# {line}\n" for line in said.splitlines())
 
 
 def ends_with_program(answer: str) -> bool:
