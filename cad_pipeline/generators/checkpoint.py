@@ -20,6 +20,8 @@ __all__ = [
     "find_checkpoint",
     "load_checkpoint",
     "missing_packages",
+    "require_packages",
+    "usable_device",
 ]
 
 DEFAULT_CHECKPOINT = "ADSKAILab/Zero-To-CAD-Qwen3-VL-2B"
@@ -72,16 +74,21 @@ def missing_packages() -> tuple[str, ...]:
     return tuple(package for package in _PACKAGES if find_spec(package) is None)
 
 
-def find_checkpoint(checkpoint: str = DEFAULT_CHECKPOINT) -> Path:
-    """Return the folder of a checkpoint: the folder itself, or the hub's cache on this machine. Nothing is downloaded.
-
-    Raises `MissingPieceError` if packages or weights are not here, `InputError` if it is no Qwen3-VL.
-    """
+def require_packages() -> None:
+    """Raise `MissingPieceError` if the packages for a local model are not installed."""
     if missing := missing_packages():
         raise MissingPieceError(
             f"expected {' and '.join(_PACKAGES)} for a local model, found no {' and no '.join(missing)}; "
             "pip install 'cad-pipeline[qwen]'"
         )
+
+
+def find_checkpoint(checkpoint: str = DEFAULT_CHECKPOINT) -> Path:
+    """Return the folder of a checkpoint: the folder itself, or the hub's cache on this machine. Nothing is downloaded.
+
+    Raises `MissingPieceError` if packages or weights are not here, `InputError` if it is no Qwen3-VL.
+    """
+    require_packages()
     folder = Path(checkpoint).expanduser()
     if not folder.is_dir():
         if folder.is_absolute() or checkpoint.startswith((".", "~")) or checkpoint.count("/") != 1:
@@ -137,6 +144,11 @@ def _loaded(pid: int, choice: ModelChoice) -> LoadedCheckpoint:
             f"{_fetch(choice.checkpoint)}"
         ) from error
     return LoadedCheckpoint(model=model, encoder=encoder, device=device, dtype=dtype, name=choice.checkpoint)
+
+
+def usable_device(choice: ModelChoice) -> str:
+    """Say which device a choice comes to here, without loading weights. Raises `MissingPieceError` if it has none."""
+    return _device(choice.device)
 
 
 def _cached(checkpoint: str) -> Path:

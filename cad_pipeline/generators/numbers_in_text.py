@@ -12,8 +12,38 @@ __all__ = ["Number", "numbers_of", "with_numbers"]
 
 # calls whose whole numbers are lengths; elsewhere a whole number may be a count
 _LENGTHS = frozenset(
-    "box cylinder sphere cone circle rect ellipse extrude cutBlind hole cboreHole cskHole fillet chamfer shell translate "
-    "moveTo lineTo line move hLine vLine hLineTo vLineTo threePointArc radiusArc slot2D center workplane offset2D".split()
+    {
+        "box",
+        "cylinder",
+        "sphere",
+        "cone",
+        "circle",
+        "rect",
+        "ellipse",
+        "extrude",
+        "cutBlind",
+        "hole",
+        "cboreHole",
+        "cskHole",
+        "fillet",
+        "chamfer",
+        "shell",
+        "translate",
+        "moveTo",
+        "lineTo",
+        "line",
+        "move",
+        "hLine",
+        "vLine",
+        "hLineTo",
+        "vLineTo",
+        "threePointArc",
+        "radiusArc",
+        "slot2D",
+        "center",
+        "workplane",
+        "offset2D",
+    }
 )
 
 

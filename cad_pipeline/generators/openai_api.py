@@ -62,11 +62,11 @@ class ServerGenerator:
         answers: list[tuple[str, str]] = []
         try:
             if round_ == 0:
-                answers += self._ask(messages, 1, temperature=0.0, seed=self.seed)
+                answers += self.ask(messages, 1, temperature=0.0, seed=self.seed)
             # a server may give fewer than it was asked for, or none: each request must bring something
             while (missing := wanted - len(answers)) > 0:
                 seed = self.seed + 1000 * round_ + len(answers)
-                found = self._ask(messages, missing, temperature=self.temperature, seed=seed)
+                found = self.ask(messages, missing, temperature=self.temperature, seed=seed)
                 if not found:
                     break
                 answers += found[:missing]
@@ -75,7 +75,8 @@ class ServerGenerator:
                 raise
         return answers
 
-    def _ask(self, messages: list[dict[str, Any]], n: int, *, temperature: float, seed: int) -> list[tuple[str, str]]:
+    def ask(self, messages: list[dict[str, Any]], n: int, *, temperature: float, seed: int) -> list[tuple[str, str]]:
+        """Send one request for `n` answers; gives the texts that came, each with a note on how it was drawn."""
         request = {
             "model": self.model,
             "messages": messages,

@@ -136,7 +136,7 @@ def _residuals(
     def one(values: NDArray[np.float64]) -> NDArray[np.float64] | None:
         place = folder / str(next(count))
         place.mkdir()
-        execution = sandbox.run(with_numbers(source, numbers, list(values)), place, limits=_MESH)
+        execution = sandbox.run(with_numbers(source, numbers, [float(value) for value in values]), place, limits=_MESH)
         if not execution.built or execution.mesh is None:
             return None
         try:
@@ -176,7 +176,9 @@ def _descended(
         # a length must not change its sign, nor vanish
         trials = [np.where(np.sign(t) == np.sign(values), t, 0.5 * values) for t in trials]
         found = [
-            (_cost(r, size), k, t, r) for k, (t, r) in enumerate(zip(trials, residuals(trials), strict=True)) if r is not None
+            (_cost(r, size), k, t, r)
+            for k, (t, r) in enumerate(zip(trials, residuals(trials), strict=True))
+            if r is not None
         ]
         best = min(found, key=lambda each: each[:2], default=None)
         if best is None or best[0] >= cost:
@@ -203,7 +205,7 @@ def _snapped(
         rounded = np.where(rounded == 0.0, values, rounded)
         found = residuals([rounded])[0]
         if found is not None and _cost(found, size) <= allowed:
-            return np.round(rounded, 9), found
+            return np.asarray(np.round(rounded, 9), np.float64), found
     return values, at
 
 

@@ -173,7 +173,7 @@ def _axis_angle(rotation: NDArray[np.float64]) -> tuple[NDArray[np.float64], flo
         return np.array([0.0, 0.0, 1.0]), 0.0
     axis = turn / np.linalg.norm(turn)
     whole = 15.0 * round(angle / 15.0)
-    return np.round(axis, 9) + 0.0, whole if abs(angle - whole) < 1e-3 else angle
+    return np.asarray(np.round(axis, 9) + 0.0, np.float64), whole if abs(angle - whole) < 1e-3 else angle
 
 
 def _rounded(value: float, size: float) -> float:

@@ -51,7 +51,9 @@ class RepairGenerator:
         old = attempt.program
         # a repair of a repair tells the whole way
         before = old.origin.note if old.origin.generator == self.name else f"of {old.origin}"
-        origin = Origin(generator=self.name, round=round_, sample=sample, seed=old.origin.seed, note=f"{before}: {words}")
+        origin = Origin(
+            generator=self.name, round=round_, sample=sample, seed=old.origin.seed, note=f"{before}: {words}"
+        )
         return Program(source=source, origin=origin, parameters=read_parameters(source))
 
 

@@ -86,7 +86,9 @@ def train(
     not here, `InputError` for rows that can't be used.
     """
     training = training or Training()
-    if missing := [name for name in ("accelerate", *(["peft"] if training.method is Method.LORA else [])) if not _here(name)]:
+    if missing := [
+        name for name in ("accelerate", *(["peft"] if training.method is Method.LORA else [])) if not _here(name)
+    ]:
         raise MissingPieceError(
             f"expected {' and '.join(missing)} for training, found none; pip install 'cad-pipeline[qwen]'"
         )

@@ -55,7 +55,9 @@ def _plate(chance: random.Random) -> str:
 def _disc(chance: random.Random) -> str:
     height = chance.randrange(10, 101, 5)
     bore = chance.randrange(10, 81, 5)
-    return _program({"diameter": 100, "height": height, "bore": bore}, "circle(diameter / 2).circle(bore / 2).extrude(height)")
+    return _program(
+        {"diameter": 100, "height": height, "bore": bore}, "circle(diameter / 2).circle(bore / 2).extrude(height)"
+    )
 
 
 def _bossed(chance: random.Random) -> str:

@@ -131,9 +131,7 @@ class RowFiles:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         _, parquet = _arrow()
-        files = sorted(
-            each for path in paths for each in (path.rglob("*.parquet") if path.is_dir() else [path])
-        )
+        files = sorted(each for path in paths for each in (path.rglob("*.parquet") if path.is_dir() else [path]))
         if not files:
             raise InputError(f"expected Parquet files, found none in {', '.join(map(str, paths))}")
         self._groups: list[tuple[Any, int, int]] = []

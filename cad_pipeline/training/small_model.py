@@ -42,6 +42,8 @@ CHAT_TEMPLATE = (
     "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%}"
 )
 _PATCH = 16
+# the prompt stands before every program: its words are worth tokens of their own
+_PROMPT_WEIGHT = 200
 _MERGE = 2
 
 
@@ -67,7 +69,7 @@ def build_small_checkpoint(folder: Path, corpus: Iterable[str], shape: SmallShap
 
     shape = shape or SmallShape()
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer([*corpus, ZERO_TO_CAD.system, ZERO_TO_CAD.user], shape.vocabulary)
+    tokenizer = _tokenizer([*corpus, *[ZERO_TO_CAD.system, ZERO_TO_CAD.user] * _PROMPT_WEIGHT], shape.vocabulary)
     Encoder(tokenizer, _image_processor(shape), CHAT_TEMPLATE).save(folder)
     config = Qwen3VLConfig(**_config(tokenizer, shape))
     with torch.random.fork_rng(devices=[]):

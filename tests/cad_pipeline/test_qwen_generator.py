@@ -14,18 +14,24 @@ import numpy as np
 import pytest
 
 from cad_pipeline.errors import InputError, MissingPieceError
-from cad_pipeline.generators.checkpoint import DEFAULT_CHECKPOINT, ModelChoice, find_checkpoint
+from cad_pipeline.generators.checkpoint import (
+    DEFAULT_CHECKPOINT,
+    LoadedCheckpoint,
+    ModelChoice,
+    find_checkpoint,
+    load_checkpoint,
+)
 from cad_pipeline.generators.prompt import ZERO_TO_CAD
-
-if any(find_spec(package) is None for package in ("torch", "transformers")):
-    pytest.skip("needs torch and transformers (pip install 'cad-pipeline[qwen]')", allow_module_level=True)
-
-from cad_pipeline.generators.checkpoint import LoadedCheckpoint, load_checkpoint
 from cad_pipeline.generators.qwen3_vl import Qwen3VLGenerator
 from cad_pipeline.generators.writing import Answer, Decoding, Ending, First, _Stop, write_answers
 from cad_pipeline.training.small_model import SmallShape, build_small_checkpoint
 from cad_pipeline.values import Attempt, Mesh, Target, Verdict
 from cad_sandbox.execution import Execution, Outcome
+
+pytestmark = pytest.mark.skipif(
+    any(find_spec(package) is None for package in ("torch", "transformers")),
+    reason="needs torch and transformers (pip install 'cad-pipeline[qwen]')",
+)
 
 CORPUS = ["import cadquery as cq\nresult = cq.Workplane('XY').box(10, 20, 5).faces('>Z').workplane().hole(3.0)\n"] * 20
 SHORT = Decoding(max_new_tokens=24, temperature=1.0)

@@ -25,12 +25,16 @@ CHAIN = HEAD + (
     'result = (\n    cq.Workplane("XY")\n    .box(40, 20, 10)\n    .edges("|Z")\n    .fillet(30)\n    .faces(">Z")\n'
     "    .workplane()\n    .hole(4)\n)\n"
 )
-NAMED = HEAD + 'radius = 12.0  # mm, too large\nresult = cq.Workplane("XY").box(40, 20, 10).edges("|Z").fillet(radius)\n'
+NAMED = (
+    HEAD + 'radius = 12.0  # mm, too large\nresult = cq.Workplane("XY").box(40, 20, 10).edges("|Z").fillet(radius)\n'
+)
 TWO = HEAD + (
     'body = cq.Workplane("XY").box(40, 20, 10)\nbody = body.edges("|Z").fillet(15)\n'
     'result = body.faces(">Z").edges().chamfer(9)\n'
 )
-SHELLED = HEAD + 'result = cq.Workplane("XY").box(20, 20, 20).edges().fillet(4).faces(">Z").shell(-6)\n'
+SHELLED = HEAD + (
+    'result = cq.Workplane("XY").box(20, 20, 20).edges("|Z").fillet(3).edges(">Z").fillet(2).faces(">Z").shell(-5)\n'
+)
 NO_EDGES = HEAD + 'result = cq.Workplane("XY").sphere(10).edges("|Z").fillet(1)\n'
 ONE_LINE = HEAD + (
     'result = cq.Workplane("XY").box(40, 20, 10).edges("|Z").fillet(2).faces(">Z").edges().chamfer(8)'
