@@ -20,6 +20,7 @@ __all__ = [
     "find_checkpoint",
     "load_checkpoint",
     "missing_packages",
+    "open_checkpoint",
     "require_packages",
     "usable_device",
 ]
@@ -104,14 +105,19 @@ def load_checkpoint(choice: ModelChoice) -> LoadedCheckpoint:
     Raises `MissingPieceError` for packages, weights, a device or memory that this machine lacks.
     """
     with _LOADING:
-        return _loaded(os.getpid(), choice)
+        return _kept(os.getpid(), choice)
 
 
 _LOADING = threading.Lock()
 
 
 @cache
-def _loaded(pid: int, choice: ModelChoice) -> LoadedCheckpoint:
+def _kept(pid: int, choice: ModelChoice) -> LoadedCheckpoint:
+    return open_checkpoint(choice)
+
+
+def open_checkpoint(choice: ModelChoice) -> LoadedCheckpoint:
+    """Load a checkpoint that nobody else holds, for those who change it. Raises as `load_checkpoint` does."""
     folder = find_checkpoint(choice.checkpoint)
     import torch
     from safetensors import SafetensorError

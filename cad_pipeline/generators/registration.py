@@ -21,6 +21,7 @@ __all__ = ["RegisterGenerator", "placed", "scaled"]
 
 # what a placement must win to be worth writing down
 _GAIN = 0.005
+_SHOWN = re.compile(r"^show_object\((\w+)[ \t]*(?:,[^\n]*)?\)[ \t]*$", re.MULTILINE)
 _NAMES = ("result", "r", "solid", "part", "assembly")
 
 
@@ -157,9 +158,9 @@ def _named_result(source: str, rule: str) -> tuple[str, str] | None:
         name = rule.split(" ")[0]
         # a chain that ended on faces stands for the solid behind them
         return (f"{source}\n{name} = {name}.findSolid()\n" if "chain" in rule else source), name
-    shown = re.findall(r"^show_object\((\w+)[^\n]*\)[ \t]*$", source, re.MULTILINE)
+    shown = re.findall(_SHOWN, source)
     if len(shown) == 1:
-        return re.sub(r"^show_object\((\w+)[^\n]*\)[ \t]*$", r"result = \1", source, flags=re.MULTILINE), "result"
+        return re.sub(_SHOWN, r"result = \1", source), "result"
     return None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cad_pipeline.errors import InputError, MissingPieceError
-from cad_pipeline.generators.checkpoint import ModelChoice, load_checkpoint
+from cad_pipeline.generators.checkpoint import ModelChoice, open_checkpoint
 from cad_pipeline.generators.encoding import Encoder
 from cad_pipeline.generators.prompt import ZERO_TO_CAD
 from cad_pipeline.training.rows import Example, RowFiles
@@ -92,7 +92,7 @@ def train(
         raise MissingPieceError(
             f"expected {' and '.join(missing)} for training, found none; pip install 'cad-pipeline[qwen]'"
         )
-    checkpoint = load_checkpoint(choice)
+    checkpoint = open_checkpoint(choice)
     from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 
     set_seed(training.seed)

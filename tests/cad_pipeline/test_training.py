@@ -34,7 +34,8 @@ pytestmark = pytest.mark.skipif(
 
 PROGRAM = 'import cadquery as cq\nresult = cq.Workplane("XY").box(40, 20, 10)\n'
 ROUND = 'import cadquery as cq\nresult = cq.Workplane("XY").circle(9).extrude(30)\n'
-SHAPE = SmallShape(hidden=32, layers=1, heads=2, vision_hidden=32, vision_depth=1, vision_heads=2, view_px=32)
+STEPS = 150
+SHAPE = SmallShape(hidden=64, layers=2, vision_hidden=64, vision_depth=1, view_px=32)
 
 
 @pytest.fixture(scope="module")
@@ -129,21 +130,29 @@ def test_what_is_no_data_set_is_refused_with_words(tmp_path: Path) -> None:
         RowFiles([tmp_path])
 
 
-def test_a_small_model_learns_its_rows_by_heart_and_writes_them(rows: Path, small: Path, tmp_path: Path) -> None:
-    heard: list[tuple[int, float]] = []
+@pytest.fixture(scope="module")
+def tuned(rows: Path, small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[float]]:
+    heard: list[float] = []
+    out = tmp_path_factory.mktemp("tuned")
+    choice = ModelChoice(checkpoint=str(small), device="cpu")
     report = train(
-        ModelChoice(checkpoint=str(small), device="cpu"),
+        choice,
         [rows],
-        tmp_path / "out",
-        Training(batch=2, max_steps=120, learning_rate=1e-2),
-        heard=lambda step, loss: heard.append((step, loss)),
+        out,
+        Training(batch=2, max_steps=STEPS, learning_rate=5e-3),
+        heard=lambda _, loss: heard.append(loss),
     )
-    assert report.steps == 120 and report.examples == 2 and report.trained_parameters == report.parameters
-    assert heard[-1][1] < 0.1 < heard[0][1] / 10
-    tuned = load_checkpoint(ModelChoice(checkpoint=str(tmp_path / "out"), device="cpu"))
+    assert report.steps == STEPS and report.examples == 2 and report.trained_parameters == report.parameters
+    return out, heard
+
+
+def test_a_small_model_learns_its_rows_by_heart_and_writes_them(rows: Path, tuned: tuple[Path, list[float]]) -> None:
+    folder, losses = tuned
+    assert losses[-1] < 0.1 < losses[0] / 10
+    learned = load_checkpoint(ModelChoice(checkpoint=str(folder), device="cpu"))
     examples = list(RowFiles([rows]))
     views = [[np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in each.views] for each in examples]
-    written = write_answers(tuned, views, decoding=Decoding(max_new_tokens=80))
+    written = write_answers(learned, views, decoding=Decoding(max_new_tokens=80))
     # the same words for another part would mean that it does not look
     assert [each[0].text for each in written] == [PROGRAM, ROUND]
 
@@ -186,19 +195,17 @@ def test_the_family_never_mixes_what_is_held_out_with_the_rest() -> None:
     assert family_programs(5, seed=3) == family_programs(5, seed=3) != family_programs(5, seed=4)
 
 
-def test_the_model_that_learned_converts_a_mesh(rows: Path, small: Path, tmp_path: Path) -> None:
+def test_the_model_that_learned_converts_a_mesh(rows: Path, tuned: tuple[Path, list[float]], tmp_path: Path) -> None:
+    import pyarrow.parquet
+
     from cad_pipeline.facade import default_pipeline
     from cad_pipeline.mesh import read_mesh
     from cad_pipeline.values import Grade
 
-    choice = ModelChoice(checkpoint=str(small), device="cpu")
-    train(choice, [rows], tmp_path / "out", Training(batch=2, max_steps=120, learning_rate=1e-2))
     stl = tmp_path / "box.stl"
-    import pyarrow.parquet
-
     stl.write_bytes(pyarrow.parquet.read_table(rows).to_pylist()[0]["stl_file"])
     writer = Qwen3VLGenerator(
-        choice=ModelChoice(checkpoint=str(tmp_path / "out"), device="cpu"), decoding=Decoding(max_new_tokens=80)
+        choice=ModelChoice(checkpoint=str(tuned[0]), device="cpu"), decoding=Decoding(max_new_tokens=80)
     )
     with ForkServerSandbox(workers=1) as sandbox:
         done = default_pipeline(generator=writer, sandbox=sandbox).reconstruct(Target(mesh=read_mesh(stl)), tmp_path)
