@@ -116,7 +116,7 @@ def fit_numbers(
     if _cost(at, size) >= 0.98 * _cost(before, size):
         return None
     return Fit(
-        source=with_numbers(source, numbers, values),
+        source=with_numbers(source, numbers, values.tolist()),
         fitted=int(np.count_nonzero(values != start)),
         before_mm=float(np.abs(before).mean()),
         after_mm=float(np.abs(at).mean()),
@@ -136,7 +136,7 @@ def _residuals(
     def one(values: NDArray[np.float64]) -> NDArray[np.float64] | None:
         place = folder / str(next(count))
         place.mkdir()
-        execution = sandbox.run(with_numbers(source, numbers, [float(value) for value in values]), place, limits=_MESH)
+        execution = sandbox.run(with_numbers(source, numbers, values.tolist()), place, limits=_MESH)
         if not execution.built or execution.mesh is None:
             return None
         try:
