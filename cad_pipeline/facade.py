@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from cad_pipeline import warm
 from cad_pipeline.certificate import certificate
 from cad_pipeline.errors import InputError
-from cad_pipeline.options import DEFAULT_GENERATOR, DEFAULT_MIN_IOU, DEFAULT_TIMEOUT_S, Options
+from cad_pipeline.options import DEFAULT_GENERATOR, DEFAULT_MIN_IOU, DEFAULT_TIMEOUT_S, ModelOptions, Options
 from cad_pipeline.pipeline import Pipeline, Silent
 from cad_pipeline.plans import plan_for
 from cad_pipeline.roles import Generator, Reporter, Sandbox, Verifier
@@ -80,13 +80,15 @@ def reconstruct(
     existing: Existing | str = Existing.REFUSE,
     keep: Keep | str = Keep.BEST,
     reporter: Reporter | None = None,
+    model: ModelOptions | None = None,
 ) -> Reconstruction:
     """Find an editable CadQuery program for a part.
 
     `part` is a file's path, a `Mesh` in mm, or an object with `vertices` and `faces` whose numbers are in `unit`.
-    `timeout_s` bounds each program. With `out`, the files and `report.json` lie in `out/<name>/`; without it they live
-    until the process ends. Raises `InputError` on unusable input, `SandboxUnavailable` on a machine that can't hold a
-    program behind walls; a part on which nothing worked is an answer, with grade `failed`.
+    `timeout_s` bounds each program; `model` says which model writes, for the generators that have one. With `out`, the
+    files and `report.json` lie in `out/<name>/`; without it they live until the process ends. Raises `InputError` on
+    unusable input, `SandboxUnavailable` on a machine that can't hold a program behind walls; a part on which nothing
+    worked is an answer, with grade `failed`.
     """
     options = Options(
         generator=generator if isinstance(generator, str) else generator.name,
@@ -94,6 +96,7 @@ def reconstruct(
         timeout_s=timeout_s,
         isolation=_enum(Isolation, isolation, "isolation"),
         unit=unit,
+        model=model or ModelOptions(),
     )
     pipeline = default_pipeline(options, generator=generator, reporter=reporter)
     started = time.perf_counter()
@@ -131,7 +134,7 @@ def default_pipeline(
     options = options or Options()
     sandbox = sandbox or warm.warm_sandbox(options.isolation, options.timeout_s)
     return Pipeline(
-        plan=plan_for(generator or options.generator, sandbox),
+        plan=plan_for(generator or options.generator, sandbox, options.model),
         sandbox=sandbox,
         verifier=verifier or MeshVerifier(tolerance=Tolerance(min_iou=options.min_iou)),
         reporter=reporter or Silent(),

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cad_pipeline.errors import InputError
+from cad_pipeline.generators.checkpoint import DEFAULT_CHECKPOINT
 from cad_sandbox.limits import Isolation
 
-__all__ = ["DEFAULT_GENERATOR", "DEFAULT_MIN_IOU", "DEFAULT_TIMEOUT_S", "Options"]
+__all__ = ["DEFAULT_GENERATOR", "DEFAULT_MIN_IOU", "DEFAULT_TIMEOUT_S", "ModelOptions", "Options"]
 
 DEFAULT_GENERATOR = "geometric"
 DEFAULT_MIN_IOU = 0.98
 DEFAULT_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """Which model writes programs, and how many: a checkpoint on this machine, or `model` on a `server`.
+
+    `samples` programs are written in each round, the first of them the likeliest. The server's key is read from the
+    environment (OPENAI_API_KEY). Raises `InputError` on a value that can't be meant.
+    """
+
+    checkpoint: str = DEFAULT_CHECKPOINT
+    device: str = "auto"
+    samples: int = 8
+    seed: int = 0
+    server: str = ""
+    model: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that can't be meant, before any work is done."""
+        if not 1 <= self.samples <= 1024:
+            raise InputError(f"expected 1 to 1024 samples, got {self.samples}; try --samples 8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +55,7 @@ class Options:
     unit: str | None = None
     rig: str | None = None
     size_mm: float | None = None
+    model: ModelOptions = field(default_factory=ModelOptions)
 
     def __post_init__(self) -> None:
         """Refuse numbers that can't be meant, before any work is done."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cad_pipeline.generators.checkpoint import DEFAULT_CHECKPOINT
 from cad_pipeline.options import DEFAULT_GENERATOR, DEFAULT_MIN_IOU, DEFAULT_TIMEOUT_S
 from cad_sandbox.limits import Isolation
 
@@ -41,6 +42,8 @@ MinIou = Annotated[float, typer.Option("--iou", help="Share of common volume (Io
 Timeout = Annotated[float, typer.Option(help="Seconds that one program may run.")]
 Walls = Annotated[Isolation, typer.Option("--isolation", help="How strong the walls around programs must be.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a part on stdout; text for people on stderr.")]
+Checkpoint = Annotated[str, typer.Option(help="A Qwen3-VL checkpoint: hub id or folder.")]
+Device = Annotated[str, typer.Option(help="Where the model runs: auto, cuda, mps or cpu.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")]
 CamerasOption = Annotated[
     str | None,
@@ -80,7 +83,8 @@ def convert(
     timeout: Timeout = DEFAULT_TIMEOUT_S,
     isolation: Walls = Isolation.STRICT,
     generator: Annotated[
-        str, typer.Option(help="Who writes programs: geometric, facets, or a program file (.py) to judge.")
+        str,
+        typer.Option(help="Who writes programs: auto, geometric, qwen, server, facets, or a program file to judge."),
     ] = DEFAULT_GENERATOR,
     views: Annotated[
         list[Path] | None, typer.Option("--views", help="Instead of meshes: a folder of eight pictures of one part.")
@@ -90,6 +94,14 @@ def convert(
         typer.Option("--size", help="Longest side in mm of a part known by pictures, which carry no scale."),
     ] = None,
     rig: CamerasOption = None,
+    checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
+    device: Device = "auto",
+    samples: Annotated[int, typer.Option(help="Programs that a model writes in each of its rounds.")] = 8,
+    seed: Annotated[int, typer.Option(help="What a model's draws begin with; the same seed draws the same.")] = 0,
+    server: Annotated[
+        str, typer.Option(help="Address of an OpenAI-compatible server; its key is read from OPENAI_API_KEY.")
+    ] = "",
+    model: Annotated[str, typer.Option(help="Name of the model on the server.", show_default="its first")] = "",
     json: Json = False,
     overwrite: Overwrite = False,
     resume: Annotated[
@@ -122,7 +134,7 @@ def convert(
     with boundary(debug=debug), interruptible():
         from cad_pipeline.cli.converting import Choices, Input, convert_parts
         from cad_pipeline.errors import InputError
-        from cad_pipeline.options import Options
+        from cad_pipeline.options import ModelOptions, Options
 
         if bool(parts) == bool(views):
             raise InputError("expected meshes or --views FOLDER, got " + ("both" if parts else "neither"))
@@ -134,6 +146,9 @@ def convert(
         choices = Choices.of(
             json=json, overwrite=overwrite, resume=resume, keep=keep_attempts, quiet=quiet, debug=debug
         )
+        writer = ModelOptions(
+            checkpoint=checkpoint, device=device, samples=samples, seed=seed, server=server, model=model
+        )
         options = Options(
             generator=generator,
             min_iou=min_iou,
@@ -142,6 +157,7 @@ def convert(
             unit=unit,
             rig=rig,
             size_mm=size,
+            model=writer,
         )
         kind = Input.PICTURES if views else Input.MESHES
         raise typer.Exit(convert_parts(parts or views or [], out=out, options=options, choices=choices, kind=kind))
@@ -283,3 +299,88 @@ def doctor(json: Json = False, debug: Debug = False) -> None:
         from cad_pipeline.cli.examining import examine_machine
 
         raise typer.Exit(examine_machine(json=json))
+
+
+@app.command()
+def dataset(
+    programs: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PROGRAM.py]", help="CadQuery programs, or folders of them.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The Parquet file to write.")] = Path("rows.parquet"),
+    family: Annotated[
+        int, typer.Option(help="Also draw so many programs of the built-in family of simple parts.", min=0)
+    ] = 0,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Draw the family's members that are kept for tests.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="What the draws begin with.")] = 0,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    isolation: Walls = Isolation.STRICT,
+    debug: Debug = False,
+) -> None:
+    """Run programs, draw what they build, and write rows in the schema of the Zero-To-CAD data set.
+
+    [bold]Examples[/bold]
+
+      cad-pipeline dataset programs/ -o rows.parquet
+
+      cad-pipeline dataset --family 1000 -o rows.parquet
+    """
+    from cad_pipeline.cli.exits import boundary, interruptible
+
+    with boundary(debug=debug), interruptible():
+        from cad_pipeline.cli.teaching import make_dataset
+        from cad_pipeline.options import Options
+
+        options = Options(timeout_s=timeout, isolation=isolation)
+        raise typer.Exit(
+            make_dataset(programs or [], out=out, family=family, held_out=held_out, seed=seed, options=options)
+        )
+
+
+@app.command()
+def train(
+    rows: Annotated[list[Path], typer.Argument(metavar="ROWS", help="Parquet files of rows, or folders of them.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the trained checkpoint.")],
+    checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
+    small: Annotated[bool, typer.Option("--small", help="Start from a small untrained model instead.")] = False,
+    device: Device = "auto",
+    method: Annotated[str, typer.Option(help="full or lora.")] = "full",
+    epochs: Annotated[float, typer.Option(help="How often each row is seen.")] = 3.0,
+    steps: Annotated[int, typer.Option(help="Steps in all, in the place of epochs.", show_default="by epochs")] = 0,
+    batch: Annotated[int, typer.Option(help="Rows at a time.")] = 16,
+    accumulate: Annotated[int, typer.Option(help="Batches that make one step.")] = 1,
+    rate: Annotated[float, typer.Option(help="Learning rate.")] = 1e-4,
+    seconds: Annotated[float, typer.Option(help="Stop after so many seconds.", show_default="never")] = float("inf"),
+    seed: Annotated[int, typer.Option(help="What chance begins with.")] = 0,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Fine-tune a Qwen3-VL checkpoint on rows of views and programs.
+
+    [bold]Examples[/bold]
+
+      cad-pipeline train data/ -o tuned --method lora
+
+      cad-pipeline train rows.parquet -o small --small --rate 1.5e-3 --steps 900
+    """
+    from cad_pipeline.cli.exits import boundary
+
+    with boundary(debug=debug):
+        from cad_pipeline.cli.teaching import Lesson, teach
+
+        lesson = Lesson(
+            checkpoint=checkpoint,
+            small=small,
+            device=device,
+            method=method,
+            epochs=epochs,
+            steps=steps,
+            batch=batch,
+            accumulate=accumulate,
+            rate=rate,
+            seconds=seconds,
+            seed=seed,
+            overwrite=overwrite,
+        )
+        raise typer.Exit(teach(rows, out=out, lesson=lesson))

@@ -60,10 +60,12 @@ def convert_parts(
     parts: Sequence[Path], *, out: Path, options: Options, choices: Choices, kind: Input = Input.MESHES
 ) -> Exit:
     """Convert each part and return the worst exit code; a broken machine ends the walk, a bad part does not."""
-    from cad_pipeline.plans import plan_for
+    from cad_pipeline.plans import auto_choice, plan_for
     from cad_pipeline.progress import ConsoleReporter
 
-    plan_for(options.generator)
+    plan_for(options.generator, model=options.model)
+    if options.generator == "auto" and not choices.quiet:
+        say(f"auto: {auto_choice(options.model)[1]}")
     lines = JsonLines() if choices.json else None
     names = distinct_names([part.stem for part in parts])
     worst = Exit.ACCEPTED
