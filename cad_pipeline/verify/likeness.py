@@ -22,8 +22,8 @@ class ViewsVerifier:
 
     Accepted is what reaches `min_iou` in the mean silhouette IoU over the views, no view more than `worst_slack` below,
     and `min_lines` in the agreement of lines (F1 within two pixels) in every view: what a pocket adds to the lines is
-    seen in some views only. `iou` of its verdicts is the mean of the two
-    figures and no share of volume, as `iou_method` says: silhouettes alone can't tell a pocket from none.
+    seen in some views only. A solid with a flaw is never accepted. `iou` of its verdicts is the mean of the two figures
+    and no share of volume, as `iou_method` says: silhouettes alone can't tell a pocket from none.
     """
 
     min_iou: float = 0.98
@@ -52,12 +52,14 @@ class ViewsVerifier:
         outlines, lines = likeness(pictures.images, drawn.images)
         outline, line, worst = float(outlines.mean()), float(lines.mean()), int(np.argmin(outlines))
         enough = outline >= self.min_iou and outlines[worst] >= self.min_iou - self.worst_slack
-        accepted = bool(enough and lines.min() >= self.min_lines)
+        accepted = bool(enough and lines.min() >= self.min_lines and not execution.flaw)
         figures = (
             f"over {len(outlines)} pictures the silhouettes agree to {outline:.4f} "
             f"(worst: {pictures[worst].name} {outlines[worst]:.4f}) "
             f"and the lines to {line:.4f} (worst {lines.min():.4f})"
         )
+        if execution.flaw:
+            figures = f"{execution.flaw}; {figures}"
         needed = f"needed are {self.min_iou:g} in the mean, and {self.min_lines:g} for the lines of each"
         return Verdict(
             accepted=accepted,
