@@ -93,7 +93,7 @@ def _mending(sandbox: Sandbox | None, model: ModelOptions) -> tuple[Stage, ...]:
         Stage(RepairGenerator(), rounds=6, samples=max(4, model.samples)),
         Stage(RegisterGenerator(), samples=3),
     )
-    return stages if sandbox is None else (*stages, Stage(RefineGenerator(sandbox=sandbox), samples=3))
+    return stages if sandbox is None else (*stages, Stage(RefineGenerator(sandbox=sandbox), rounds=2, samples=2))
 
 
 def _served(model: ModelOptions) -> ServerGenerator:
