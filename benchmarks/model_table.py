@@ -15,9 +15,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from cad_pipeline.generators.checkpoint import ModelChoice
 from cad_pipeline.generators.qwen3_vl import Qwen3VLGenerator
 from cad_pipeline.generators.refine import RefineGenerator
+from cad_pipeline.generators.registration import RegisterGenerator
 from cad_pipeline.generators.repair import RepairGenerator
 from cad_pipeline.generators.writing import Decoding
 from cad_pipeline.pipeline import Pipeline, Stage
@@ -39,7 +42,9 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=7)
     options.add_argument("--device", default="auto")
     options.add_argument("--seconds", type=float, default=float("inf"), help="begin no new part after this")
+    options.add_argument("--moved", action="store_true", help="give the parts another size and place than the family's")
     chosen = options.parse_args()
+    chance = np.random.default_rng(chosen.seed)
     programs = family_programs(chosen.parts, seed=chosen.seed, held_out=True)
     writer = Qwen3VLGenerator(
         choice=ModelChoice(checkpoint=chosen.checkpoint, device=chosen.device),
@@ -50,6 +55,7 @@ def main() -> None:
         "best of 4": lambda a: a.program.origin.generator == "qwen" and a.program.origin.sample < 4,
         f"best of {chosen.samples}": lambda a: a.program.origin.generator == "qwen",
         "+ repair": lambda a: a.program.origin.generator in ("qwen", "repair"),
+        "+ register": lambda a: a.program.origin.generator in ("qwen", "repair", "register"),
         "+ refine": lambda a: True,
     }
     figures: dict[str, list[tuple[bool, bool, float]]] = {name: [] for name in rows}
@@ -58,6 +64,7 @@ def main() -> None:
         plan = (
             Stage(writer, samples=chosen.samples),
             Stage(RepairGenerator(), rounds=4, samples=chosen.samples),
+            Stage(RegisterGenerator(), samples=3),
             Stage(RefineGenerator(sandbox=sandbox), rounds=2, samples=1),
         )
         pipeline = Pipeline(plan=plan, sandbox=sandbox, verifier=MeshVerifier(), workers=2)
@@ -69,7 +76,10 @@ def main() -> None:
             execution = sandbox.run(program, place)
             assert execution.mesh is not None, program
             built = load_result(execution.mesh)
-            target = Target(mesh=Mesh(name=f"member {number}", vertices=built.vertices, faces=built.faces))
+            vertices = built.vertices
+            if chosen.moved:
+                vertices = vertices * np.exp(chance.uniform(-1.5, 1.5)) + chance.uniform(-50.0, 50.0, 3)
+            target = Target(mesh=Mesh(name=f"member {number}", vertices=vertices, faces=built.faces))
             done = pipeline.reconstruct(target, place / "attempts")
             for name, kept in rows.items():
                 figures[name].append(_figures([attempt for attempt in done.attempts if kept(attempt)]))

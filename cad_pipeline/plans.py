@@ -96,7 +96,7 @@ def _mending(sandbox: Sandbox | None, model: ModelOptions) -> tuple[Stage, ...]:
         Stage(RepairGenerator(), rounds=6, samples=max(4, model.samples)),
         Stage(RegisterGenerator(), samples=3),
     )
-    fitted = () if sandbox is None else (Stage(RefineGenerator(sandbox=sandbox), samples=3),)
+    fitted = () if sandbox is None else (Stage(RefineGenerator(sandbox=sandbox), rounds=2, samples=2),)
     return (*stages, *fitted, _tolerance())
 
 

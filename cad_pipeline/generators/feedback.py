@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cad_pipeline.generators.chat_server import ServerTrouble
 from cad_pipeline.generators.openai_api import ServerGenerator, data_url
 from cad_pipeline.generators.program_text import extract_program
 from cad_pipeline.parameters import read_parameters
@@ -44,7 +45,11 @@ class FeedbackGenerator:
         round_ = max(rounds, default=-1) + 1
         # the same question again would bring the same answer: later rounds draw
         temperature = 0.0 if round_ == 0 else self.writer.temperature
-        answers = self.writer.ask(self._messages(target, best), samples, temperature=temperature, seed=round_)
+        try:
+            answers = self.writer.ask(self._messages(target, best), samples, temperature=temperature, seed=round_)
+        except ServerTrouble:
+            # what was found so far stands without a correction
+            return []
         known = {attempt.program.source for attempt in history}
         programs: list[Program] = []
         for text, note in answers[:samples]:

@@ -25,7 +25,8 @@ class ServerGenerator:
     """Propose what a served model writes: in the first round one likeliest answer, then draws.
 
     A server that ignores `n` is asked again until all answers are there. What arrived before a server gave up is
-    proposed; only if nothing did, its trouble is raised.
+    proposed; if nothing did, its trouble is, as a comment that builds nothing: so the report tells it, and what other
+    generators found is not lost. A server that is not there, or lets nobody in, raises `MissingPieceError`.
     """
 
     server: ChatServer
@@ -70,9 +71,9 @@ class ServerGenerator:
                 if not found:
                     break
                 answers += found[:missing]
-        except ServerTrouble:
+        except ServerTrouble as trouble:
             if not answers:
-                raise
+                return [(f"No answer: {trouble}", "no answer")]
         return answers
 
     def ask(self, messages: list[dict[str, Any]], n: int, *, temperature: float, seed: int) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cad_pipeline.parameters import read_parameters, with_parameter
 from cad_pipeline.syntax import parse
-from cad_pipeline.values import Attempt, Origin, Program, ProgramKind, Target
+from cad_pipeline.values import Attempt, Mesh, Origin, Program, ProgramKind, Target
 
 if TYPE_CHECKING:
     from cad_pipeline.verify import Placement
@@ -36,18 +36,17 @@ class RegisterGenerator:
     name: str = "register"
 
     def propose(self, target: Target, history: Sequence[Attempt], /, *, samples: int = 1) -> Sequence[Program]:
-        """Propose the `samples` programs whose parts come nearest to the target once they are laid on it."""
-        from cad_pipeline.verify import NotMeasurable, as_subject, load_result, register
+        """Propose up to `samples` programs, of those whose parts are most alike to the target whatever their pose."""
+        from cad_pipeline.verify import NotMeasurable, as_subject, register
 
         rounds = [a.program.origin.round for a in history if a.program.origin.generator == self.name]
         round_ = max(rounds, default=-1) + 1
         known = {attempt.program.source for attempt in history}
         goal = as_subject(target.mesh)
         found: list[tuple[float, int, Attempt, Placement]] = []
-        for number, attempt in enumerate(_candidates(history, self.name)):
-            assert attempt.execution.mesh is not None
+        for number, (attempt, mesh) in enumerate(_most_alike(_candidates(history, self.name), target.mesh, samples)):
             try:
-                placement = register(load_result(attempt.execution.mesh), goal)
+                placement = register(mesh, goal)
             except NotMeasurable:
                 continue
             if placement.iou > (attempt.verdict.iou or 0.0) + _GAIN:
@@ -66,6 +65,37 @@ class RegisterGenerator:
                 )
                 programs.append(Program(source=source, origin=origin, parameters=read_parameters(source)))
         return programs
+
+
+def _most_alike(attempts: Iterator[Attempt], target: Mesh, most: int) -> list[tuple[Attempt, Mesh]]:
+    """Choose what is worth the seconds that a registration takes, by figures that neither size nor pose changes."""
+    from cad_pipeline.verify import NotMeasurable, load_result
+
+    wanted = _figures(target)
+    ranked: list[tuple[float, int, Attempt, Mesh]] = []
+    for number, attempt in enumerate(attempts):
+        assert attempt.execution.mesh is not None
+        try:
+            mesh = load_result(attempt.execution.mesh)
+        except NotMeasurable:
+            continue
+        ranked.append((float(np.abs(_figures(mesh) - wanted).sum()), number, attempt, mesh))
+    ranked.sort(key=lambda each: each[:2])
+    return [(attempt, mesh) for _, _, attempt, mesh in ranked[:most]]
+
+
+def _figures(mesh: Mesh) -> NDArray[np.float64]:
+    """Give logarithms of volume over area and of the three spreads of the surface over the area, scaled away."""
+    a, b, c = (mesh.vertices[mesh.faces[:, k]] for k in range(3))
+    areas = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2.0
+    total = max(float(areas.sum()), 1e-300)
+    centre = ((a + b + c) / 3.0 * areas[:, None]).sum(axis=0) / total
+    # a triangle's second moment is a twelfth of its area times those of its corners and nine times its middle's
+    points = [a - centre, b - centre, c - centre, *[(a + b + c) / 3.0 - centre] * 9]
+    moments = sum(np.einsum("n,ni,nj->ij", areas, p, p) for p in points) / (12.0 * total)
+    spreads = np.maximum(np.linalg.eigvalsh(moments), 1e-12 * total)
+    volume = max(abs(mesh.volume), 1e-12 * total**1.5)
+    return np.asarray(np.log([volume / total**1.5, *(spreads / total)]), np.float64)
 
 
 def _candidates(history: Sequence[Attempt], name: str) -> Iterator[Attempt]:

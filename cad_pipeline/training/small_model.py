@@ -66,7 +66,9 @@ def build_small_checkpoint(folder: Path, corpus: Iterable[str], shape: SmallShap
     """Write an untrained checkpoint whose tokenizer knows the words of `corpus`; return its number of parameters."""
     import torch
     from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     shape = shape or SmallShape()
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer([*corpus, *[ZERO_TO_CAD.system, ZERO_TO_CAD.user] * _PROMPT_WEIGHT], shape.vocabulary)

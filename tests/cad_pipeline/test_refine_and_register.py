@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cad_pipeline.generators.numbers_in_text import numbers_of, with_numbers
 from cad_pipeline.generators.refine import RefineGenerator, fit_numbers
-from cad_pipeline.generators.registration import RegisterGenerator, placed, scaled
+from cad_pipeline.generators.registration import RegisterGenerator, _figures, placed, scaled
 from cad_pipeline.generators.scripted import ScriptedGenerator
 from cad_pipeline.pipeline import Pipeline, Stage
 from cad_pipeline.values import Mesh, Reconstruction, Target
@@ -119,6 +119,30 @@ def test_only_programs_whose_lengths_are_all_named_are_scaled_in_their_dimension
     )
     assert scaled(LOOSE, 2.0) is None
     assert scaled(PLATE.replace("hole(bore)", "hole(7.5)"), 2.0) is None
+
+
+@given(st.floats(1e-3, 1e3), st.lists(st.floats(-10, 10), min_size=3, max_size=3), st.integers(0, 100))
+def test_what_ranks_shapes_knows_neither_size_nor_pose(scale: float, shift: list[float], seed: int) -> None:
+    from scipy.spatial.transform import Rotation
+
+    corners = np.array([[0.0, 0, 0], [3, 0, 0], [0, 2, 0], [0, 0, 1]])
+    faces = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]])
+    turn = Rotation.random(random_state=seed).as_matrix()
+    moved = scale * (corners @ turn.T + np.array(shift))
+    one, other = (_figures(Mesh(name="m", vertices=v, faces=faces)) for v in (corners, moved))
+    assert np.allclose(one, other, atol=1e-6)
+    flat = _figures(Mesh(name="m", vertices=corners * [1, 1, 0.5], faces=faces))
+    assert np.abs(one - flat).sum() > 0.1
+
+
+def test_spreads_are_those_of_the_whole_surface() -> None:
+    # a square of two triangles: side s, second moment s²/12 along both edges
+    square = Mesh(
+        name="m",
+        vertices=np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]),
+        faces=np.array([[0, 1, 2], [0, 2, 3]]),
+    )
+    assert np.exp(_figures(square)[2:]) == pytest.approx([1 / 12, 1 / 12])
 
 
 @given(st.lists(st.floats(0.1, 500.0).map(lambda x: round(x, 3)), min_size=1, max_size=8))
