@@ -128,9 +128,7 @@ WRITTEN = {
     "polygon": (Extrusion(UP, RegularPolygon((1.0, 2.0), 6, 20.0, 15.0), 0.0, 8.0),),
     "outline with an arc": (Extrusion(UP, D_SHAPE, 0.0, 8.0),),
     "frustum": (Loft(UP, ((0.0, Rectangle((0.0, 0.0), (30.0, 20.0))), (12.0, Rectangle((0.0, 0.0), (15.0, 10.0))))),),
-    "loft through three": (
-        Loft(UP, tuple((z, Outline(tuple(Segment((r * x, r * y)) for x, y in HEXAGON))) for z, r in WAIST)),
-    ),
+    "loft through three": (Loft(UP, WAIST),),
     "cone": (Revolution(UP, CONE),),
     "bead": (Revolution(UP, BEAD),),
     "cone off the origin": (PLATE, Revolution(UP.moved(np.array([10.0, 5.0, 10.0])), CONE)),

@@ -13,6 +13,7 @@ from cad_pipeline.generators.scripted import ScriptedGenerator
 from cad_pipeline.pipeline import Pipeline, Stage
 from cad_pipeline.values import Attempt, Grade, Mesh, Origin, Program, ProgramKind, Target
 from cad_sandbox.execution import Execution, Outcome, SandboxUnavailable
+from cad_sandbox.limits import Limits
 
 CORNERS = np.array([[x, y, z] for x in (0, 10) for y in (0, 10) for z in (0, 10)], dtype=float)
 QUADS = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
@@ -82,12 +83,12 @@ def test_samples_of_one_round_are_all_tried_and_the_best_is_kept(target: Target,
 
 def test_the_order_of_attempts_is_that_of_the_proposals_whatever_runs_first(target: Target, tmp_path: Path) -> None:
     class Uneven(ScriptedSandbox):
-        def run(self, source: str, folder: Path, /) -> Execution:
+        def run(self, source: str, folder: Path, /, *, limits: Limits | None = None) -> Execution:
             if source == "near":
                 import time
 
                 time.sleep(0.05)
-            return super().run(source, folder)
+            return super().run(source, folder, limits=limits)
 
     run = pipeline(Stage(script("near", "far"), samples=2), sandbox=Uneven(SCRIPT))
     assert [each.program.source for each in run.reconstruct(target, tmp_path).attempts] == ["near", "far"]

@@ -180,6 +180,7 @@ _REPLY = {
     "low": [0, 0, 0],
     "high": [1, 2, 3],
     "face_kinds": {"PLANE": 6},
+    "flaw": "",
 }
 
 
