@@ -69,7 +69,7 @@ class Execution:
     were measured by the validating process, never by the program. `mesh` is an `.npz` with `vertices` (n, 3) float64 in
     mm and `faces` (m, 3) int64, tessellated from the STEP file *read back*, with vertices shared along edges.
     `flaw` says in words what is wrong with a solid that OCC's checker let pass, such as faces that do not meet; it is
-    only looked for where a mesh is wanted.
+    looked for thoroughly where `MESH` is exported, and not at all where neither STL nor mesh is.
     `layers` names every isolation layer and whether it was active in this run.
     """
 
