@@ -16,12 +16,13 @@ import numpy as np
 from cad_pipeline.generators.geometric.directions import candidate_frames
 from cad_pipeline.generators.geometric.features import Feature, Mode, count_numbers
 from cad_pipeline.generators.geometric.frame import Frame
+from cad_pipeline.generators.geometric.room import Room
 from cad_pipeline.generators.geometric.scale import Scale
-from cad_pipeline.generators.geometric.sections import levels, slabs
+from cad_pipeline.generators.geometric.sections import levels, slabs, stack_of
 from cad_pipeline.generators.geometric.slabwork import SlabWork
 from cad_pipeline.generators.geometric.solids import Manifold, build, to_frame
 
-__all__ = ["Budget", "mend"]
+__all__ = ["Budget", "mend", "rooms_of"]
 
 
 # a piece that needs more features than this is no feature
@@ -49,9 +50,11 @@ def mend(
     frames: Sequence[Frame],
     scale: Scale,
     budget: Budget,
+    rooms: Sequence[Room] | None = None,
 ) -> list[Feature]:
     """Append features that explain the largest differences between `part`, built from `features`, and `target`."""
     done = list(features)
+    rooms = rooms_of(target, frames, scale) if rooms is None else rooms
     state = _State(part, target, 2e-4 * target.volume())
     refused: set[tuple[int, ...]] = set()
     deadline = time.perf_counter() + budget.seconds
@@ -60,7 +63,7 @@ def mend(
         for key, piece, mode in state.largest(refused, scale)[: budget.pieces]:
             if time.perf_counter() > deadline or state.iou > 0.99995:
                 return done
-            found = _explain(piece, mode, state, frames, scale, budget)
+            found = _explain(piece, mode, state, frames, rooms, scale, budget)
             if found is None or count_numbers([*done, *found]) > budget.numbers:
                 refused.add(key)
                 continue
@@ -71,6 +74,12 @@ def mend(
         if not gained:
             return done
     return done
+
+
+def rooms_of(target: Manifold, frames: Sequence[Frame], scale: Scale) -> list[Room]:
+    """Look at the target along each direction; directions with too many levels are left out."""
+    rooms = [Room(stack_of(target, frame, scale), frame, scale) for frame in frames]
+    return [room for room in rooms if room.usable]
 
 
 class _State:
@@ -159,11 +168,22 @@ def _met(tool: Manifold, pieces: list[Manifold]) -> float:
 
 
 def _explain(
-    piece: Manifold, mode: Mode, state: _State, frames: Sequence[Frame], scale: Scale, budget: Budget
+    piece: Manifold,
+    mode: Mode,
+    state: _State,
+    frames: Sequence[Frame],
+    rooms: Sequence[Room],
+    scale: Scale,
+    budget: Budget,
 ) -> list[Feature] | None:
     mesh = piece.to_mesh64()
     vertices, faces = np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, dtype=np.int64)
     choice: tuple[float, list[Feature]] | None = None
+    for room in rooms:
+        for features in room.features(piece, mode):
+            gain = state.gain(features) - budget.price * sum(f.numbers for f in features)
+            if gain > 0 and (choice is None or gain > choice[0]):
+                choice = (gain, features)
     own = [f for f in candidate_frames(vertices, faces, most=3) if all(_another(f, g) for g in frames)]
     for frame in (*frames, *own):
         local = frame.to_local(vertices)

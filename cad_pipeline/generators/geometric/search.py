@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from cad_pipeline.generators.geometric.bores import fill_bores, flat_triangles
 from cad_pipeline.generators.geometric.directions import candidate_frames
 from cad_pipeline.generators.geometric.facets import Facets, facets_of
-from cad_pipeline.generators.geometric.features import Feature, FeatureProgram, Loft, count_numbers
-from cad_pipeline.generators.geometric.frame import Frame
+from cad_pipeline.generators.geometric.features import Feature, FeatureProgram, Loft, Mode, count_numbers
+from cad_pipeline.generators.geometric.frame import Frame, frame_along
+from cad_pipeline.generators.geometric.inner_loops import Piece, TakenApart, take_apart
 from cad_pipeline.generators.geometric.lofting import LoftSize
-from cad_pipeline.generators.geometric.mending import Budget, mend
+from cad_pipeline.generators.geometric.mending import Budget, mend, rooms_of
+from cad_pipeline.generators.geometric.room import Room, silhouette_features
 from cad_pipeline.generators.geometric.scale import Scale
-from cad_pipeline.generators.geometric.sections import levels, slabs
+from cad_pipeline.generators.geometric.sections import Slab, levels, slabs
 from cad_pipeline.generators.geometric.slabwork import SlabWork
 from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build, iou, to_frame
 from cad_pipeline.generators.geometric.turned import axis_frame, explain_turned, turned_share
@@ -29,6 +31,9 @@ MOST_NUMBERS = 370
 GOOD_ENOUGH = 0.9985
 BASE_NUMBERS = 150
 POOR = 0.95
+SERVES = 0.995
+MOST_STARTS = 5
+WELL_MENDED = 0.994
 LOFTED_COARSENESS = 64.0
 LOFT_SIZES = tuple(LoftSize(*size) for size in ((24, 7), (16, 10), (16, 6), (12, 12), (12, 7), (8, 12), (8, 7), (8, 4)))
 COARSENESS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
@@ -83,11 +88,11 @@ def search(part: Part) -> list[Candidate]:
     frames = candidate_frames(part.vertices, part.faces)
     filled = fill_bores(part.vertices, part.faces, part.facets, part.scale, frames)
     if filled is None:
-        return _explained(part, frames)
+        return _without_bores(part, frames)
     limit = max(part.limit - count_numbers(filled.bores), BASE_NUMBERS)
     base = Part(filled.vertices, filled.faces, filled.solid, part.scale, limit)
     found: list[Candidate] = []
-    for candidate in _explained(base, frames)[:3]:
+    for candidate in _without_bores(base, frames)[:3]:
         features = [*candidate.program.features, *filled.bores]
         found += [c for c in [_scored(part, f"{candidate.program.route} drilled", features)] if c]
     found.sort(key=lambda c: -c.score)
@@ -96,42 +101,102 @@ def search(part: Part) -> list[Candidate]:
     return sorted(found, key=lambda c: -c.score)
 
 
+def _without_bores(part: Part, frames: list[Frame]) -> list[Candidate]:
+    """Explain a part piece by piece where inner loops let it be taken apart, as a whole where that comes out worse."""
+    apart = take_apart(part.vertices, part.faces, part.facets, part.solid, part.scale)
+    found = [] if apart is None else _assembled(part, apart, frames)
+    if not any(c.iou > SERVES for c in found):
+        found += _explained(part, frames)
+    return sorted(found, key=lambda c: -c.score)
+
+
+def _assembled(part: Part, apart: TakenApart, frames: list[Frame]) -> list[Candidate]:
+    """Explain the base and each piece by itself, and put the features together: additions first, then cuts."""
+    added: list[Feature] = []
+    taken: list[Feature] = []
+    for piece in apart.pieces:
+        features = _piece_features(part, piece, frames)
+        if piece.mode is Mode.ADD:
+            added += features
+        else:
+            taken += [replace(f, mode=Mode.CUT if f.mode is Mode.ADD else Mode.ADD) for f in features]
+    limit = max(part.limit - count_numbers([*added, *taken]), BASE_NUMBERS)
+    base = Part(apart.vertices, apart.faces, apart.solid, part.scale, limit)
+    found: list[Candidate] = []
+    for candidate in _explained(base, frames)[:2]:
+        features = [*candidate.program.features, *added, *taken]
+        found += [c for c in [_scored(part, f"{candidate.program.route} with pieces", features)] if c]
+    return found
+
+
+def _piece_features(part: Part, piece: Piece, frames: list[Frame]) -> list[Feature]:
+    """Explain what hung on an inner loop as a solid by itself, along the normal of its face first."""
+    scale = Scale(float(np.linalg.norm(np.ptp(piece.vertices, axis=0))), part.scale.noise)
+    alone = Part(piece.vertices, piece.faces, piece.solid, scale, part.limit)
+    normal = frame_along(piece.normal, np.zeros(3))
+    own = candidate_frames(piece.vertices, piece.faces, most=2)
+    directions: list[Frame] = []
+    for frame in (normal, *own):
+        known = next((f for f in (*frames, *directions) if abs(float(f.axes[2] @ frame.axes[2])) > 1 - 1e-6), frame)
+        if known not in directions:
+            directions.append(known)
+    found = [c for k, f in enumerate(directions) if (c := _scored(alone, f"slabs {k}", _Direction(alone, f, k).plain()))]
+    if not any(c.score > GOOD_ENOUGH for c in found):
+        found += _turned(alone, directions)
+        found += [
+            c for k, f in enumerate(directions[:2]) if (c := _scored(alone, f"fine {k}", _Direction(alone, f, k).fine()))
+        ]
+    best = max(found, key=lambda c: c.score, default=None)
+    return [] if best is None else list(best.program.features)
+
+
 def _explained(part: Part, frames: list[Frame]) -> list[Candidate]:
     """Explain a part by prisms, revolutions and mending.
 
-    Every direction is tried with plain slabs; the two best are cut finer where walls are not vertical, and coarser, as
-    a base for mending; likely axes are tried as turned bodies; the best of each kind are mended.
+    Every direction is tried with plain slabs, likely axes as turned bodies. Where that is not enough, the two best
+    directions are cut finer, for walls that are not vertical; then short explanations (few slabs, silhouettes) are
+    mended, since a short wrong program mended is shorter than a long one. Contours and lofts are for free forms.
     """
     plain = [_Direction(part, frame, number) for number, frame in enumerate(frames)]
     found = [c for d in plain if (c := _scored(part, f"slabs {d.number}", d.plain()))]
-    if not any(c.score > GOOD_ENOUGH for c in found):
-        found += _turned(part, frames)
-        ranked = sorted(
-            plain, key=lambda d: -max((c.score for c in found if c.program.route == f"slabs {d.number}"), default=0.0)
-        )
-        found += [c for d in ranked[:2] if (c := _scored(part, f"fine slabs {d.number}", d.fine()))]
-        found += [c for d in ranked[:2] if (c := _scored(part, f"few slabs {d.number}", d.few()))]
-        if all(c.iou < POOR for c in found):
-            found += [
-                c
-                for d in ranked[:2]
-                for count in (6, 12)
-                if (c := _scored(part, f"contours {d.number}.{count}", d.contours(count)))
-            ]
-            found += [c for d in plain if (c := _scored(part, f"lofts {d.number}", d.lofts(12)))]
-        found.sort(key=lambda c: -c.score)
-        for candidate in _varied(found, 2 if found and found[0].iou > 0.97 else 3):
-            features = mend(
-                candidate.program.features,
-                candidate.solid,
-                part.solid,
-                frames,
-                part.scale,
-                Budget(numbers=part.limit),
-            )
-            if len(features) > len(candidate.program.features):
-                found += [c for c in [_scored(part, f"{candidate.program.route} mended", features)] if c]
+    if any(c.score > GOOD_ENOUGH for c in found):
+        return sorted(found, key=lambda c: -c.score)
+    found += _turned(part, frames)
+    ranked = sorted(
+        plain, key=lambda d: -max((c.score for c in found if c.program.route == f"slabs {d.number}"), default=0.0)
+    )
+    found += [c for d in ranked[:2] if (c := _scored(part, f"fine slabs {d.number}", d.fine()))]
+    if any(c.score > GOOD_ENOUGH for c in found):
+        return sorted(found, key=lambda c: -c.score)
+    starts = list(found)
+    starts += [c for d in ranked[:2] if (c := _scored(part, f"few slabs {d.number}", d.few()))]
+    rooms = [Room(d.stack, d.frame, part.scale) for d in ranked[:3]]
+    starts += [c for c in [_scored(part, "silhouettes", silhouette_features(rooms))] if c]
+    found += _mended(part, starts, frames)
+    if all(c.iou < POOR for c in found):
+        found += [
+            c
+            for d in ranked[:2]
+            for count in (6, 12)
+            if (c := _scored(part, f"contours {d.number}.{count}", d.contours(count)))
+        ]
+        found += [c for d in plain if (c := _scored(part, f"lofts {d.number}", d.lofts(12)))]
     return sorted(found, key=lambda c: -c.score)
+
+
+def _mended(part: Part, starts: list[Candidate], frames: list[Frame]) -> list[Candidate]:
+    """Mend the best start of each kind, until one comes out well."""
+    rooms = rooms_of(part.solid, frames, part.scale)
+    made: list[Candidate] = []
+    starts.sort(key=lambda c: -c.score)
+    for start in _varied(starts, MOST_STARTS):
+        budget = Budget(numbers=part.limit)
+        features = mend(start.program.features, start.solid, part.solid, frames, part.scale, budget, rooms)
+        if len(features) > len(start.program.features):
+            made += [c for c in [_scored(part, f"{start.program.route} mended", features)] if c]
+            if made and made[-1].score > WELL_MENDED:
+                break
+    return made
 
 
 def _scored(part: Part, route: str, features: list[Feature]) -> Candidate | None:
@@ -153,7 +218,7 @@ def _varied(found: list[Candidate], most: int) -> list[Candidate]:
     """The best candidates, one of each kind of route."""
     chosen: dict[str, Candidate] = {}
     for candidate in found:
-        if candidate.iou > 0.5:
+        if candidate.iou > 0.4 and not candidate.too_long:
             chosen.setdefault(candidate.program.route.split()[0], candidate)
     return list(chosen.values())[:most]
 
@@ -178,6 +243,11 @@ class _Direction:
         self._solid = to_frame(part.solid, frame)
         self._heights = levels(frame.to_local(part.vertices), part.flat_faces, part.scale)
         self._plain = slabs(self._solid, self._heights, part.scale)
+
+    @property
+    def stack(self) -> list[Slab]:
+        """The slabs between the part's levels."""
+        return self._plain
 
     def plain(self) -> list[Feature]:
         """Extrude the middle section of every slab."""

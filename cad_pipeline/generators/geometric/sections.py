@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
+from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.scale import Scale
-from cad_pipeline.generators.geometric.solids import Manifold
+from cad_pipeline.generators.geometric.solids import Manifold, to_frame
 
 NEAR = 0.004
 
-__all__ = ["NEAR", "Slab", "levels", "loops_differ", "region", "rings_of", "slabs"]
+__all__ = ["NEAR", "Slab", "levels", "loops_differ", "region", "rings_of", "slabs", "stack_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +112,14 @@ def slabs(solid: Manifold, heights: list[float], scale: Scale, knots: NDArray[np
         else:
             result.append(slab)
     return result
+
+
+def stack_of(solid: Manifold, frame: Frame, scale: Scale) -> list[Slab]:
+    """Cut a solid (in the world's frame) along a direction at the heights of its flat faces."""
+    mesh = solid.to_mesh64()
+    vertices = frame.to_local(np.asarray(mesh.vert_properties)[:, :3])
+    faces = np.asarray(mesh.tri_verts, dtype=np.int64)
+    return slabs(to_frame(solid, frame), levels(vertices, faces, scale), scale)
 
 
 def _slab(solid: Manifold, low: float, high: float, scale: Scale) -> Slab:
