@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import manifold3d as m3
 import numpy as np
 
 from cad_pipeline.generators.geometric.directions import candidate_frames
@@ -83,21 +82,25 @@ def rooms_of(target: Manifold, frames: Sequence[Frame], scale: Scale) -> list[Ro
 
 
 class _State:
-    """A part against its target as three sets of solids: what both have, what is extra and what is missing.
-
-    A change touches only the pieces near it, so that a step costs small booleans instead of three large ones.
-    """
+    """A part against its target: what both have, and the pieces that are extra and missing."""
 
     def __init__(self, part: Manifold, target: Manifold, smallest: float) -> None:
         self.smallest = smallest
+        self.target = target
         self.target_volume = target.volume()
+        self._take(part)
+
+    def _take(self, part: Manifold) -> None:
+        self.part = part
         self.part_volume = part.volume()
-        self.common, missing = target.split(part)
+        self.common, missing = self.target.split(part)
         self.shared = self.common.volume()
         self.missing = self._kept(missing)
-        self.extra = self._kept(part - target)
+        self.extra = self._kept(part - self.target)
 
     def _kept(self, solid: Manifold) -> list[Manifold]:
+        if solid.volume() < self.smallest:
+            return []
         return [piece for piece in solid.decompose() if piece.volume() >= self.smallest]
 
     @property
@@ -119,52 +122,23 @@ class _State:
 
     def gain(self, features: Sequence[Feature]) -> float:
         """How much the IoU rises when `features`, all of one mode, are applied."""
-        part, shared = self._changed(_tool(features), features[0].mode)
-        return float(shared / (part + self.target_volume - shared) - self.iou)
-
-    def _changed(self, tool: Manifold, mode: Mode) -> tuple[float, float]:
+        tool, mode = _tool(features), features[0].mode
+        met, kept = (tool ^ self.part).volume(), (tool ^ self.common).volume()
         if mode is Mode.CUT:
-            lost = (tool ^ self.common).volume()
-            return self.part_volume - lost - _met(tool, self.extra), self.shared - lost
-        won = _met(tool, self.missing)
-        # what lies in the tool and in neither the part nor the missing pieces is new extra material
-        outside = tool.volume() - won - (tool ^ self.common).volume() - _met(tool, self.extra)
-        return self.part_volume + won + max(outside, 0.0), self.shared + won
+            part, shared = self.part_volume - met, self.shared - kept
+        else:
+            part = self.part_volume + tool.volume() - met
+            shared = self.shared + (tool ^ self.target).volume() - kept
+        return float(shared / (part + self.target_volume - shared) - self.iou)
 
     def apply(self, features: Sequence[Feature]) -> None:
         """Apply `features`, all of one mode."""
-        tool, mode = _tool(features), features[0].mode
-        self.part_volume, self.shared = self._changed(tool, mode)
-        if mode is Mode.CUT:
-            self.missing += self._kept(tool ^ self.common)
-            self.common = self.common - tool
-            self.extra = [p for piece in self.extra for p in self._less(piece, tool)]
-        else:
-            new = tool - self.common
-            for piece in (*self.missing, *self.extra):
-                if _near(piece, tool):
-                    new = new - piece
-            self.common = m3.Manifold.batch_boolean(
-                [self.common, *(tool ^ piece for piece in self.missing if _near(piece, tool))], m3.OpType.Add
-            )
-            self.missing = [p for piece in self.missing for p in self._less(piece, tool)]
-            self.extra += self._kept(new)
-
-    def _less(self, piece: Manifold, tool: Manifold) -> list[Manifold]:
-        return self._kept(piece - tool) if _near(piece, tool) else [piece]
+        tool = _tool(features)
+        self._take(self.part + tool if features[0].mode is Mode.ADD else self.part - tool)
 
 
 def _tool(features: Sequence[Feature]) -> Manifold:
     return build([replace(f, mode=Mode.ADD) for f in features])
-
-
-def _near(a: Manifold, b: Manifold) -> bool:
-    p, q = a.bounding_box(), b.bounding_box()
-    return all(p[k] <= q[k + 3] and q[k] <= p[k + 3] for k in range(3))
-
-
-def _met(tool: Manifold, pieces: list[Manifold]) -> float:
-    return float(sum((tool ^ piece).volume() for piece in pieces if _near(piece, tool)))
 
 
 def _explain(

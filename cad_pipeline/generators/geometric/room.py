@@ -51,8 +51,9 @@ class Room:
     def __init__(self, stack: list[Slab], frame: Frame, scale: Scale) -> None:
         self.frame, self.scale = frame, scale
         self.levels = [stack[0].low, *(slab.high for slab in stack)]
-        self._inside = [_common(slab) for slab in stack]
-        self.covered = [_covered(slab) for slab in stack]
+        coarse = 0.5 * scale.wall
+        self._inside = [_thinned(_common(slab), coarse) for slab in stack]
+        self.covered = [_thinned(_covered(slab), coarse) for slab in stack]
         hull = shapely.union_all(self.covered)
         self._bounds = hull.bounds if not hull.is_empty else (0.0, 0.0, 0.0, 0.0)
         self.usable = 0 < len(stack) <= _MOST_SLABS
@@ -76,7 +77,8 @@ class Room:
             return []
         window = self._window(x0, y0, x1, y1, mode)
         sections = {
-            k: region(piece, (max(self.levels[k], z0) + min(self.levels[k + 1], z1)) / 2.0).buffer(0.0) for k in among
+            k: _thinned(region(piece, (max(self.levels[k], z0) + min(self.levels[k + 1], z1)) / 2.0), self.scale.wall)
+            for k in among
         }
         heights = {k: min(self.levels[k + 1], z1) - max(self.levels[k], z0) for k in among}
         smallest = 1e-6 * self.scale.size**2
@@ -84,8 +86,8 @@ class Room:
         for first in among:
             shared: BaseGeometry = window
             for last in among[among.index(first) :]:
-                free = self._inside[last] if mode is Mode.ADD else window.difference(self.covered[last])
-                shared = shared.intersection(free)
+                free = self._inside[last] if mode is Mode.ADD else _areal(window.difference(self.covered[last]))
+                shared = _areal(shared.intersection(free))
                 if shared.area < smallest:
                     break
                 for part in getattr(shared, "geoms", [shared]):
@@ -152,8 +154,21 @@ class Room:
         return shape if shape is not None and Polygon(shape.polygon()).is_valid else None
 
 
+def _areal(shape: BaseGeometry) -> BaseGeometry:
+    """Leave out the points and lines at which two regions touch."""
+    parts = [p for p in getattr(shape, "geoms", [shape]) if isinstance(p, Polygon) and not p.is_empty]
+    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
+
+
+def _thinned(section: BaseGeometry, tolerance: float) -> BaseGeometry:
+    """Drop corners within `tolerance` mm, which matters for the time of every later intersection."""
+    return _areal(shapely.make_valid(section.simplify(tolerance)))
+
+
 def _common(slab: Slab) -> BaseGeometry:
-    return slab.middle if slab.straight else slab.middle.intersection(slab.floor).intersection(slab.ceiling)
+    if slab.straight:
+        return slab.middle
+    return _areal(_areal(slab.middle.intersection(slab.floor)).intersection(slab.ceiling))
 
 
 def _covered(slab: Slab) -> BaseGeometry:
@@ -175,7 +190,7 @@ def silhouette_features(rooms: list[Room]) -> list[Feature]:
                         if Polygon(hole).area > smallest:
                             features += _through(room, Polygon(hole), low, high, Mode.CUT)
             continue
-        notches = box(*shadow.bounds).difference(shadow)
+        notches = _areal(box(*shadow.bounds).difference(shadow))
         for notch in getattr(notches, "geoms", [notches]):
             if isinstance(notch, Polygon) and notch.area > smallest:
                 features += _through(room, room.opened(notch), low, high, Mode.CUT)

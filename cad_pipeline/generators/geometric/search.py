@@ -33,6 +33,8 @@ BASE_NUMBERS = 150
 POOR = 0.95
 SERVES = 0.995
 MOST_STARTS = 5
+DEEPEST = 2
+WORTH_A_SEARCH = 1e-3
 WELL_MENDED = 0.994
 LOFTED_COARSENESS = 64.0
 LOFT_SIZES = tuple(LoftSize(*size) for size in ((24, 7), (16, 10), (16, 6), (12, 12), (12, 7), (8, 12), (8, 7), (8, 4)))
@@ -101,21 +103,21 @@ def search(part: Part) -> list[Candidate]:
     return sorted(found, key=lambda c: -c.score)
 
 
-def _without_bores(part: Part, frames: list[Frame]) -> list[Candidate]:
+def _without_bores(part: Part, frames: list[Frame], depth: int = 0) -> list[Candidate]:
     """Explain a part piece by piece where inner loops let it be taken apart, as a whole where that comes out worse."""
     apart = take_apart(part.vertices, part.faces, part.facets, part.solid, part.scale)
-    found = [] if apart is None else _assembled(part, apart, frames)
+    found = [] if apart is None else _assembled(part, apart, frames, depth)
     if not any(c.iou > SERVES for c in found):
         found += _explained(part, frames)
     return sorted(found, key=lambda c: -c.score)
 
 
-def _assembled(part: Part, apart: TakenApart, frames: list[Frame]) -> list[Candidate]:
+def _assembled(part: Part, apart: TakenApart, frames: list[Frame], depth: int) -> list[Candidate]:
     """Explain the base and each piece by itself, and put the features together: additions first, then cuts."""
     added: list[Feature] = []
     taken: list[Feature] = []
     for piece in apart.pieces:
-        features = _piece_features(part, piece, frames)
+        features = _piece_features(part, piece, frames, depth)
         if piece.mode is Mode.ADD:
             added += features
         else:
@@ -129,7 +131,7 @@ def _assembled(part: Part, apart: TakenApart, frames: list[Frame]) -> list[Candi
     return found
 
 
-def _piece_features(part: Part, piece: Piece, frames: list[Frame]) -> list[Feature]:
+def _piece_features(part: Part, piece: Piece, frames: list[Frame], depth: int) -> list[Feature]:
     """Explain what hung on an inner loop as a solid by itself, along the normal of its face first."""
     scale = Scale(float(np.linalg.norm(np.ptp(piece.vertices, axis=0))), part.scale.noise)
     alone = Part(piece.vertices, piece.faces, piece.solid, scale, part.limit)
@@ -146,7 +148,15 @@ def _piece_features(part: Part, piece: Piece, frames: list[Frame]) -> list[Featu
         found += [
             c for k, f in enumerate(directions[:2]) if (c := _scored(alone, f"fine {k}", _Direction(alone, f, k).fine()))
         ]
-    best = max(found, key=lambda c: c.score, default=None)
+    share = piece.solid.volume() / part.solid.volume()
+
+    def worth(candidate: Candidate) -> float:
+        # what is lost counts by the piece's share of the whole part, what must be read counts in full
+        return share * candidate.iou - PRICE_PER_NUMBER * candidate.program.numbers
+
+    best = max(found, key=worth, default=None)
+    if depth < DEEPEST and (best is None or share * (1.0 - best.iou) > WORTH_A_SEARCH):
+        best = max([*found, *_without_bores(alone, directions, depth + 1)], key=worth, default=None)
     return [] if best is None else list(best.program.features)
 
 
