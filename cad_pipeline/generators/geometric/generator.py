@@ -7,9 +7,15 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from cad_pipeline.syntax import parse
 from cad_pipeline.values import Attempt, Mesh, Origin, Program, Target
+
+if TYPE_CHECKING:
+    from cad_pipeline.generators.geometric.emit import Text
+    from cad_pipeline.generators.geometric.features import FeatureProgram
+    from cad_pipeline.generators.geometric.search import Part
 
 __all__ = ["GeometricGenerator"]
 
@@ -40,6 +46,10 @@ class GeometricGenerator:
 # what a further candidate must promise to be run, in IoU
 WORTH_A_RUN = 0.002
 _MOST_TEXTS = 4
+_MOST_CANDIDATES = 6
+_TRIES_AT_LENGTH = 4
+# the IoU that one more number must be worth to its reader
+PRICE_PER_NUMBER = 2e-5
 _REMEMBERED = 4
 _LOCK = Lock()
 _CACHE: OrderedDict[str, list[Program]] = OrderedDict()
@@ -60,9 +70,7 @@ def _texts(mesh: Mesh) -> list[Program]:
 
 
 def _write(mesh: Mesh) -> list[Program]:
-    from cad_pipeline.generators.geometric.emit import emit
-    from cad_pipeline.generators.geometric.features import FeatureProgram
-    from cad_pipeline.generators.geometric.holes import drilled
+    from cad_pipeline.generators.geometric.mending import Effort
     from cad_pipeline.generators.geometric.scale import Scale
     from cad_pipeline.generators.geometric.search import Part, search
     from cad_pipeline.generators.geometric.solids import mesh_solid
@@ -70,20 +78,42 @@ def _write(mesh: Mesh) -> list[Program]:
     solid = mesh_solid(mesh.vertices, mesh.faces)
     if solid is None or solid.volume() <= 0:
         return []
-    part = Part(mesh.vertices, mesh.faces, solid, Scale.of(mesh.vertices))
+    effort = Effort.of(len(mesh.faces))
+    part = Part(mesh.vertices, mesh.faces, solid, Scale.of(mesh.vertices), effort=effort)
     texts: list[Program] = []
-    for candidate in search(part):
-        title = f"{mesh.name}: {_size(mesh)} mm; about {candidate.iou:.3f} IoU with its mesh."
-        features = drilled(candidate.program.features, part.solid, part.scale)
-        text = emit(FeatureProgram(tuple(features)), title, part.scale.noise)
+    for candidate in search(part)[:_MOST_CANDIDATES]:
+        written = _written(candidate.program, part, f"{mesh.name}: {_size(mesh)} mm")
+        if written is None:
+            continue
+        text, promised = written
         known = any(text.source.splitlines()[1:] == p.source.splitlines()[1:] for p in texts)
-        if not known and _count_numbers(text.source) <= MOST_NUMBERS_WRITTEN:
+        if not known:
             origin = Origin(generator="geometric", note=candidate.program.route)
-            promised = float(candidate.iou)
             texts.append(Program(source=text.source, parameters=text.parameters, origin=origin, promised_iou=promised))
         if len(texts) == _MOST_TEXTS:
             break
-    return texts
+    return sorted(texts, key=lambda p: -(p.promised_iou or 0.0) + PRICE_PER_NUMBER * _count_numbers(p.source))
+
+
+def _written(program: FeatureProgram, part: Part, title: str) -> tuple[Text, float] | None:
+    """Write a program without what is not worth reading, and say its IoU; None where it stays too long."""
+    from cad_pipeline.generators.geometric.emit import emit
+    from cad_pipeline.generators.geometric.features import FeatureProgram
+    from cad_pipeline.generators.geometric.holes import drilled
+    from cad_pipeline.generators.geometric.pruning import lightened, pruned
+    from cad_pipeline.generators.geometric.solids import build, iou
+
+    features = drilled(pruned(program.features, part.solid, PRICE_PER_NUMBER), part.solid, part.scale)
+    for _ in range(_TRIES_AT_LENGTH):
+        reached = iou(build(features), part.solid)
+        text = emit(
+            FeatureProgram(tuple(features)), f"{title}; about {reached:.3f} IoU with its mesh.", part.scale.noise
+        )
+        excess = _count_numbers(text.source) - MOST_NUMBERS_WRITTEN
+        if excess <= 0:
+            return text, reached
+        features = lightened(features, part.solid, excess)
+    return None
 
 
 # beyond this a text is data and no program

@@ -127,6 +127,9 @@ def _bore(index: int, feature: Feature, scale: Scale) -> _Bore | None:
             (r, low), (_, neck), (wide, high) = outer
             if wide > r and high > neck > low:
                 return _Bore(index, 0.0, 0.0, r, low, high, wide, high - neck)
+        if len(points) == 4 and len(outer) == 2 and outer[1][1] > outer[0][1]:
+            (bottom, low), (top, high) = outer
+            return _Bore(index, 0.0, 0.0, bottom, low, high, top, high - low)
     return None
 
 
@@ -147,7 +150,10 @@ def _stacks(bores: list[_Bore], scale: Scale) -> list[list[_Bore]]:
     return stacks
 
 
-def _hole(stack: list[_Bore], frame: Frame, target: Manifold, levels: Sequence[float], scale: Scale) -> Hole | None:
+def _hole(
+    stack: list[_Bore], frame: Frame, target: Manifold, levels: Sequence[float], scale: Scale, turned: bool = False
+) -> Hole | None:
+    """Write a stack of bores as one hole drilled from above, or, with the frame turned over, from below."""
     if len(stack) > 2:
         return None
     low, high = stack[0].low, stack[-1].high
@@ -156,41 +162,50 @@ def _hole(stack: list[_Bore], frame: Frame, target: Manifold, levels: Sequence[f
     open_down = _empty(target, narrow, -math.inf, high, scale)
     if not (open_up or open_down):
         return None
-    if (len(stack) == 2 and stack[0].radius > stack[1].radius) or (len(stack) == 1 and not open_up):
-        if not open_down or any(b.mouth_radius for b in stack):
+    if _widest_below(stack) or not open_up:
+        if turned or not open_down:
             return None
-        return _downwards(stack, frame, open_up, scale)
-    if not open_up:
-        return None
+        over = frame_along(-frame.axes[2], frame.origin, None if frame.plane_name else frame.axes[0])
+        below = to_frame(target.transform(np.column_stack([frame.axes.T, frame.origin])), over)
+        return _hole([_over(b, frame, over) for b in reversed(stack)], over, below, [], scale, turned=True)
     depth = None if open_down else nice(high - low, scale.noise)
     stepped = len(stack) == 2 or narrow.mouth_radius is not None
-    if open_down and not stepped and not any(abs(high - level) < scale.level for level in levels):
+    if not turned and open_down and not stepped and not any(abs(high - level) < scale.level for level in levels):
         high = target.bounding_box()[5]  # a hole through a curved wall starts outside the part
     at = frame.moved(np.array([0.0, 0.0, high]))
     reach = high - low if depth is not None else high - target.bounding_box()[2]
     hole = Hole(at, ((narrow.x, narrow.y),), 2 * narrow.radius, depth, reach)
-    if len(stack) == 2:
-        wide = stack[1]
-        if wide.mouth_radius or narrow.mouth_radius:
-            return None
+    wide = stack[-1]
+    if wide.mouth_radius is None:
+        if len(stack) == 1:
+            return hole
         return replace(hole, counterbore=(2 * wide.radius, nice(wide.high - wide.low, scale.noise)))
-    if narrow.mouth_radius is not None:
-        angle = 2 * math.degrees(math.atan2(narrow.mouth_radius - narrow.radius, narrow.mouth_depth))
-        return replace(hole, countersink=(2 * narrow.mouth_radius, nice(angle, 0.2)))
-    return hole
+    cone_alone = wide.high - wide.low - wide.mouth_depth < scale.noise
+    if wide.mouth_radius <= wide.radius or cone_alone != (len(stack) == 2):
+        return None
+    if abs(wide.radius - stack[0].radius) > 2e-5 * scale.size:
+        return None
+    # the tip of the cone lies on the bore's own radius: that is what CadQuery's countersink is measured from
+    angle = 2 * math.degrees(math.atan2(wide.mouth_radius - wide.radius, wide.mouth_depth))
+    return replace(hole, countersink=(2 * wide.mouth_radius, nice(angle, 0.2)))
 
 
-def _downwards(stack: list[_Bore], frame: Frame, through: bool, scale: Scale) -> Hole:
-    """The same hole drilled from below: in a frame whose z is turned over."""
-    over = frame_along(-frame.axes[2], frame.origin, None if frame.plane_name else frame.axes[0])
-    low, high = stack[0].low, stack[-1].high
-    narrow = min(stack, key=lambda b: b.radius)
-    x, y, _ = over.to_local(frame.to_world(np.array([[narrow.x, narrow.y, 0.0]])))[0]
-    depth = None if through else nice(high - low, scale.noise)
-    hole = Hole(over.moved(np.array([0.0, 0.0, -low])), ((float(x), float(y)),), 2 * narrow.radius, depth, high - low)
-    if len(stack) == 2:
-        return replace(hole, counterbore=(2 * stack[0].radius, nice(stack[0].high - stack[0].low, scale.noise)))
-    return hole
+def _widest_below(stack: list[_Bore]) -> bool:
+    if len(stack) == 1:
+        return stack[0].mouth_radius is not None and stack[0].mouth_radius < stack[0].radius
+    bottom, top = stack
+    if bottom.mouth_radius is not None and bottom.mouth_radius < bottom.radius:
+        return True
+    return bottom.radius > top.radius and bottom.mouth_radius is None
+
+
+def _over(bore: _Bore, frame: Frame, over: Frame) -> _Bore:
+    """The same bore in a frame whose z is turned over; a cone that narrows upwards widens upwards there."""
+    x, y, _ = over.to_local(frame.to_world(np.array([[bore.x, bore.y, 0.0]])))[0]
+    placed = replace(bore, x=float(x), y=float(y), low=-bore.high, high=-bore.low)
+    if bore.mouth_radius is None:
+        return placed
+    return replace(placed, radius=bore.mouth_radius, mouth_radius=bore.radius)
 
 
 def _empty(target: Manifold, bore: _Bore, low: float, high: float, scale: Scale) -> bool:

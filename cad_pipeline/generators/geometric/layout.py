@@ -6,8 +6,9 @@ import re
 
 __all__ = ["wrapped"]
 
-WIDTH = 110
+WIDTH = 116
 _BREAKS = re.compile(r"(?<=\))(?=\.[a-zA-Z])|(?<=\), )(?=\()")
+_ONE_CALL = re.compile(r"part\.(union|cut)\(")
 
 
 def wrapped(statement: str) -> list[str]:
@@ -15,13 +16,13 @@ def wrapped(statement: str) -> list[str]:
     if len(statement) <= WIDTH:
         return [statement]
     name, expression = statement.split(" = ", 1)
-    lines, line = [], ""
+    # inside the brackets of one call a line may end as it is; anything else needs brackets of its own
+    before, after = ("", "") if _ONE_CALL.match(expression) else ("(", ")")
+    lines, line = [], f"{name} = {before}"
     for piece in _BREAKS.split(expression):
-        if line and len(line) + len(piece) > WIDTH - 4:
+        if len(line) + len(piece) > WIDTH and line.strip():
             lines.append(line.rstrip())
-            line = ""
+            line = "    "
         line += piece
-    lines.append(line)
-    if len(lines) == 1:
-        return [statement]
-    return [f"{name} = (", *(f"    {row}" for row in lines), ")"]
+    lines.append(line + after)
+    return lines if len(lines) > 1 else [statement]

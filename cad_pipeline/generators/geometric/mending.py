@@ -6,11 +6,11 @@ or a bore across the slabs becomes its own feature. Greedy: stops when nothing p
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cad_pipeline.generators.geometric.directions import candidate_frames
 from cad_pipeline.generators.geometric.features import Feature, Mode, count_numbers
@@ -21,25 +21,47 @@ from cad_pipeline.generators.geometric.sections import levels, slabs, stack_of
 from cad_pipeline.generators.geometric.slabwork import SlabWork
 from cad_pipeline.generators.geometric.solids import Manifold, build, to_frame
 
-__all__ = ["Budget", "mend", "rooms_of"]
+__all__ = ["Budget", "Effort", "mend", "rooms_of"]
 
 
 # a piece that needs more features than this is no feature
 MOST_FEATURES = 4
+# a plain prism that covers so much of a piece is taken without asking for the piece's own outline
+ENOUGH_OF_A_PIECE = 0.6
+_EFFORT = 8.0
+
+
+@dataclass(slots=True)
+class Effort:
+    """How many pieces may still be explained, counted and not timed, so that a mesh always gives the same program."""
+
+    left: int
+
+    @classmethod
+    def of(cls, triangles: int) -> Effort:
+        """Allow as much as takes some seconds on one core: the more triangles, the dearer a boolean."""
+        return cls(max(4, int(_EFFORT / (0.05 + 2e-5 * triangles))))
+
+    def spend(self) -> bool:
+        """Take one; False where none is left."""
+        self.left -= 1
+        return self.left >= 0
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What mending may spend: features, numbers in all, and the IoU that one more number must bring.
+    """What mending may spend: numbers in all, the IoU that one more number must bring, and steps.
 
-    `seconds` only guards against parts that no one waits for: what it cuts off depends on the machine.
+    `taste` is the IoU for which one of two explanations may be longer by a number: a short one that leaves something
+    to a later step is better than a long one.
     """
 
     numbers: int = 360
     price: float = 2e-5
-    steps: int = 12
+    taste: float = 1e-4
+    steps: int = 20
     pieces: int = 3
-    seconds: float = 60.0
+    effort: Effort = field(default_factory=lambda: Effort(100))
 
 
 def mend(
@@ -56,11 +78,10 @@ def mend(
     rooms = rooms_of(target, frames, scale) if rooms is None else rooms
     state = _State(part, target, 2e-4 * target.volume())
     refused: set[tuple[int, ...]] = set()
-    deadline = time.perf_counter() + budget.seconds
     for _ in range(budget.steps):
         gained = False
         for key, piece, mode in state.largest(refused, scale)[: budget.pieces]:
-            if time.perf_counter() > deadline or state.iou > 0.99995:
+            if state.iou > 0.99995 or not budget.effort.spend():
                 return done
             found = _explain(piece, mode, state, frames, rooms, scale, budget)
             if found is None or count_numbers([*done, *found]) > budget.numbers:
@@ -152,35 +173,65 @@ def _explain(
 ) -> list[Feature] | None:
     mesh = piece.to_mesh64()
     vertices, faces = np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, dtype=np.int64)
-    choice: tuple[float, list[Feature]] | None = None
+    best = _Choice(state, budget)
     for room in rooms:
         for features in room.features(piece, mode):
-            gain = state.gain(features) - budget.price * sum(f.numbers for f in features)
-            if gain > 0 and (choice is None or gain > choice[0]):
-                choice = (gain, features)
-    own = [f for f in candidate_frames(vertices, faces, most=3) if all(_another(f, g) for g in frames)]
-    for frame in (*frames, *own):
-        local = frame.to_local(vertices)
-        solid = to_frame(piece, frame)
-        heights = levels(local, faces, scale)
-        whole = [heights[0], heights[-1]]
-        for cuts in (whole, heights) if 2 < len(heights) <= 6 else (whole,):
-            work = SlabWork(slabs(solid, cuts, scale), frame, scale)
-            if sum(chain[0].sign > 0 for chain in work.chains) > MOST_FEATURES:
+            best.consider(features)
+    if best.gain > ENOUGH_OF_A_PIECE * piece.volume() / state.target_volume:
+        return best.features
+    for frame in frames:
+        _consider_outlines(piece, vertices, faces, mode, frame, scale, best)
+    if best.features is None:
+        for frame in candidate_frames(vertices, faces, most=3):
+            if all(_another(frame, known) for known in frames):
+                _consider_outlines(piece, vertices, faces, mode, frame, scale, best)
+    return best.features
+
+
+class _Choice:
+    """The best explanation of a piece so far: the most gain for its numbers."""
+
+    def __init__(self, state: _State, budget: Budget) -> None:
+        self._state, self._budget = state, budget
+        self._worth = -np.inf
+        self.gain = 0.0
+        self.features: list[Feature] | None = None
+
+    def consider(self, features: list[Feature]) -> None:
+        """Keep `features` if they pay for their numbers and are better than what was kept."""
+        numbers = sum(f.numbers for f in features)
+        gain = self._state.gain(features)
+        worth = gain - self._budget.taste * numbers
+        if gain > self._budget.price * numbers and worth > self._worth:
+            self._worth, self.gain, self.features = worth, gain, features
+
+
+def _consider_outlines(
+    piece: Manifold,
+    vertices: NDArray[np.float64],
+    faces: NDArray[np.int64],
+    mode: Mode,
+    frame: Frame,
+    scale: Scale,
+    best: _Choice,
+) -> None:
+    """Consider the piece's own outlines along a direction, as one prism or as one between each two of its levels."""
+    heights = levels(frame.to_local(vertices), faces, scale)
+    solid = to_frame(piece, frame)
+    whole = [heights[0], heights[-1]]
+    for cuts in (whole, heights) if 2 < len(heights) <= 6 else (whole,):
+        work = SlabWork(slabs(solid, cuts, scale), frame, scale)
+        if sum(chain[0].sign > 0 for chain in work.chains) > MOST_FEATURES:
+            continue
+        for coarse in (1.0, 30.0) if work.points(1.0) < 150 else (30.0,):
+            if work.points(coarse) > 150:
                 continue
-            for coarse in (1.0, 30.0) if work.points(1.0) < 150 else (30.0,):
-                if work.points(coarse) > 150:
-                    continue
-                features = _flipped(work.features(coarse), mode)
-                if not features or len(features) > MOST_FEATURES:
-                    continue
-                numbers = sum(f.numbers for f in features) + 4
-                gain = state.gain(features) - budget.price * numbers
-                if gain > 0 and (choice is None or gain > choice[0]):
-                    choice = (gain, features)
-                if numbers < 24:
-                    break
-    return choice[1] if choice else None
+            features = _flipped(work.features(coarse), mode)
+            if not features or len(features) > MOST_FEATURES:
+                continue
+            best.consider(features)
+            if sum(f.numbers for f in features) < 20:
+                break
 
 
 def _another(a: Frame, b: Frame) -> bool:

@@ -83,6 +83,7 @@ class Room:
         heights = {k: min(self.levels[k + 1], z1) - max(self.levels[k], z0) for k in among}
         smallest = 1e-6 * self.scale.size**2
         found: list[_Span] = []
+        third_best = 0.0
         for first in among:
             shared: BaseGeometry = window
             for last in among[among.index(first) :]:
@@ -93,8 +94,12 @@ class Room:
                 for part in getattr(shared, "geoms", [shared]):
                     if isinstance(part, Polygon) and part.area > smallest:
                         filled = part if mode is Mode.CUT else Polygon(part.exterior)
-                        won = sum(part.intersection(sections[k]).area * heights[k] for k in range(first, last + 1))
-                        if won > 0:
+                        span = range(first, last + 1)
+                        if sum(min(part.area, sections[k].area) * heights[k] for k in span) <= third_best:
+                            continue
+                        won = sum(part.intersection(sections[k]).area * heights[k] for k in span)
+                        if won > third_best:
+                            third_best = sorted([*(s.worth for s in found), won])[-3] if len(found) > 1 else 0.0
                             found.append(_Span(self.levels[first], self.levels[last + 1], filled, won))
         return sorted(found, key=lambda s: -s.worth)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,7 @@ from cad_pipeline.generators.geometric.features import Feature, FeatureProgram, 
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.inner_loops import Piece, TakenApart, take_apart
 from cad_pipeline.generators.geometric.lofting import LoftSize
-from cad_pipeline.generators.geometric.mending import Budget, mend, rooms_of
+from cad_pipeline.generators.geometric.mending import Budget, Effort, mend, rooms_of
 from cad_pipeline.generators.geometric.room import Room, silhouette_features
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import Slab, levels, slabs
@@ -50,6 +50,7 @@ class Part:
     solid: Manifold
     scale: Scale
     limit: int = MOST_NUMBERS
+    effort: Effort = field(default_factory=lambda: Effort(100))
 
     @cached_property
     def facets(self) -> Facets:
@@ -92,7 +93,7 @@ def search(part: Part) -> list[Candidate]:
     if filled is None:
         return _without_bores(part, frames)
     limit = max(part.limit - count_numbers(filled.bores), BASE_NUMBERS)
-    base = Part(filled.vertices, filled.faces, filled.solid, part.scale, limit)
+    base = Part(filled.vertices, filled.faces, filled.solid, part.scale, limit, part.effort)
     found: list[Candidate] = []
     for candidate in _without_bores(base, frames)[:3]:
         features = [*candidate.program.features, *filled.bores]
@@ -123,7 +124,7 @@ def _assembled(part: Part, apart: TakenApart, frames: list[Frame], depth: int) -
         else:
             taken += [replace(f, mode=Mode.CUT if f.mode is Mode.ADD else Mode.ADD) for f in features]
     limit = max(part.limit - count_numbers([*added, *taken]), BASE_NUMBERS)
-    base = Part(apart.vertices, apart.faces, apart.solid, part.scale, limit)
+    base = Part(apart.vertices, apart.faces, apart.solid, part.scale, limit, part.effort)
     found: list[Candidate] = []
     for candidate in _explained(base, frames)[:2]:
         features = [*candidate.program.features, *added, *taken]
@@ -134,7 +135,7 @@ def _assembled(part: Part, apart: TakenApart, frames: list[Frame], depth: int) -
 def _piece_features(part: Part, piece: Piece, frames: list[Frame], depth: int) -> list[Feature]:
     """Explain what hung on an inner loop as a solid by itself, along the normal of its face first."""
     scale = Scale(float(np.linalg.norm(np.ptp(piece.vertices, axis=0))), part.scale.noise)
-    alone = Part(piece.vertices, piece.faces, piece.solid, scale, part.limit)
+    alone = Part(piece.vertices, piece.faces, piece.solid, scale, part.limit, part.effort)
     normal = frame_along(piece.normal, np.zeros(3))
     own = candidate_frames(piece.vertices, piece.faces, most=2)
     directions: list[Frame] = []
@@ -200,7 +201,7 @@ def _mended(part: Part, starts: list[Candidate], frames: list[Frame]) -> list[Ca
     made: list[Candidate] = []
     starts.sort(key=lambda c: -c.score)
     for start in _varied(starts, MOST_STARTS):
-        budget = Budget(numbers=part.limit)
+        budget = Budget(numbers=part.limit, effort=part.effort)
         features = mend(start.program.features, start.solid, part.solid, frames, part.scale, budget, rooms)
         if len(features) > len(start.program.features):
             made += [c for c in [_scored(part, f"{start.program.route} mended", features)] if c]
