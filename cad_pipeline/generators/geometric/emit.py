@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cad_pipeline.generators.geometric.features import (
     Blend,
     BlendKind,
+    Body,
     Extrusion,
     Feature,
     FeatureProgram,
@@ -60,6 +61,8 @@ def emit(program: FeatureProgram, title: str, tolerance: float) -> Text:
 def _datum(features: Sequence[Feature], tolerance: float) -> NDArray[np.float64]:
     """World point from which everything is measured: the middle of the base sketch, on its lower face."""
     base = features[0]
+    while isinstance(base, Body):
+        base = base.features[0]
     if isinstance(base, Revolution):
         return base.frame.origin
     if isinstance(base, Hole):
@@ -114,11 +117,16 @@ class _Writer:
     planes: dict[str, str] = field(default_factory=dict)
     statements: list[str] = field(default_factory=list)
     levels: dict[tuple[float, ...], Levels] = field(default_factory=dict)
+    subject: str = "part"
+    begun: bool = False
+    bodies: int = 0
 
     def write(self, group: list[Feature]) -> None:
         """Write one statement for a group of equal features."""
         feature = group[0]
-        if isinstance(feature, Extrusion):
+        if isinstance(feature, Body):
+            solid = self._body(feature)
+        elif isinstance(feature, Extrusion):
             solid = self._extrusion([f for f in group if isinstance(f, Extrusion)])
         elif isinstance(feature, Revolution):
             solid = self._revolution(feature)
@@ -127,11 +135,23 @@ class _Writer:
         else:
             self._hole(feature)
             return
-        if not self.statements:
-            self.statements.append(f"part = {solid}")
+        if not self.begun:
+            self.statements.append(f"{self.subject} = {solid}")
+            self.begun = True
         else:
             verb = "union" if feature.mode is Mode.ADD else "cut"
-            self.statements.append(f"part = part.{verb}({solid})")
+            self.statements.append(f"{self.subject} = {self.subject}.{verb}({solid})")
+
+    def _body(self, body: Body) -> str:
+        """Write the statements that make a body of its own, and give its name."""
+        outer, begun = self.subject, self.begun
+        self.bodies += 1
+        word = "cavity" if body.mode is Mode.CUT else "body"
+        self.subject, self.begun = word if self.bodies == 1 else f"{word}_{self.bodies}", False
+        for group in _grouped(body.features):
+            self.write(group)
+        name, self.subject, self.begun = self.subject, outer, begun
+        return name
 
     # -- places ---------------------------------------------------------------------------------------------------
 
@@ -173,7 +193,7 @@ class _Writer:
 
     def _extrusion(self, group: list[Extrusion]) -> str:
         first = group[0]
-        role = _role(first, base=not self.statements)
+        role = _role(first, base=not self.statements and self.subject == "part")
         dx, dy, dz = self._local(first.frame)
         plane = self._plane(first.frame.axes)
         shapes = [_shifted(f.shape, dx, dy, self.tolerance) for f in group]
@@ -204,7 +224,7 @@ class _Writer:
         return f".chamfer({text(blend.depth)}, {text(blend.size)})"
 
     def _loft(self, feature: Loft) -> str:
-        role = _role(feature, base=not self.statements)
+        role = _role(feature, base=not self.statements and self.subject == "part")
         dx, dy, dz = self._local(feature.frame)
         plane = self._plane(feature.frame.axes)
         heights = [_clean(z - dz) for z, _ in feature.sections]
@@ -243,7 +263,7 @@ class _Writer:
             level = self.book.name("hole", "z", mouth, comment="height of the mouth")
             levels.learn(mouth, level)
         points = [(nice(x - dx, self.tolerance), nice(y - dy, self.tolerance)) for x, y in feature.points]
-        where = f"part.copyWorkplane({self._raised(plane, level)}){self._points(points, 'hole')}"
+        where = f"{self.subject}.copyWorkplane({self._raised(plane, level)}){self._points(points, 'hole')}"
         diameter = self.book.name("hole", "d", feature.diameter)
         depth = "" if feature.depth is None else f", depth={self.book.name('hole', 'depth', feature.depth)}"
         if feature.counterbore is not None:
@@ -255,7 +275,7 @@ class _Writer:
             call = f".cskHole({diameter}, {wide}, {text(feature.countersink[1])}{depth})"
         else:
             call = f".hole({diameter}{depth})"
-        self.statements.append(f"part = {where}{call}")
+        self.statements.append(f"{self.subject} = {where}{call}")
 
     def _centre(self, centre: tuple[float, float]) -> str:
         x, y = (0.0 if abs(c) < 20 * self.tolerance else c for c in centre)

@@ -16,6 +16,7 @@ from cad_pipeline.generators.geometric.shapes2d import Outline, Shape2D
 __all__ = [
     "Blend",
     "BlendKind",
+    "Body",
     "Extrusion",
     "Feature",
     "FeatureProgram",
@@ -124,7 +125,25 @@ class Hole:
         return 2 * len(self.points) + 1 + (self.depth is not None) + extra
 
 
-Feature = Extrusion | Revolution | Loft | Hole
+@dataclass(frozen=True, slots=True, eq=False)
+class Body:
+    """A solid of several features, made by itself and then joined or cut as one: a cavity with ribs in it, say."""
+
+    features: tuple[Feature, ...]
+    mode: Mode = Mode.ADD
+
+    @property
+    def frame(self) -> Frame:
+        """The frame of its first feature."""
+        return self.features[0].frame
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it takes to write it."""
+        return count_numbers(self.features)
+
+
+Feature = Extrusion | Revolution | Loft | Hole | Body
 
 
 @dataclass(frozen=True, slots=True, eq=False)

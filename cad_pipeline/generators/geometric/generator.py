@@ -112,7 +112,7 @@ def _written(program: FeatureProgram, part: Part, title: str) -> tuple[Text, flo
         excess = _count_numbers(text.source) - MOST_NUMBERS_WRITTEN
         if excess <= 0:
             return text, reached
-        features = lightened(features, part.solid, excess)
+        features = lightened(features, excess)
     return None
 
 

@@ -40,7 +40,8 @@ _SAME = 0.9999
 class Piece:
     """What hung on inner loops, as a closed mesh (n, 3), (m, 3) and a solid; `mode` says whether it stands or is cut.
 
-    `normal` is the outward direction of the face that bore it.
+    `normal` is the outward direction of the face that bore it, `rims` on how many loops it hung: a blind pocket on one,
+    a window through a wall on two.
     """
 
     vertices: Floats
@@ -48,6 +49,7 @@ class Piece:
     solid: Manifold
     mode: Mode
     normal: Floats
+    rims: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,9 +119,7 @@ def _inner_loops(vertices: Floats, faces: Ints, facets: Facets, scale: Scale) ->
     if not len(owner):
         return []
     # the same vertex is another place on another facet's rim
-    places, index = np.unique(
-        np.column_stack([np.r_[start, end], np.r_[owner, owner]]), axis=0, return_inverse=True
-    )
+    places, index = np.unique(np.column_stack([np.r_[start, end], np.r_[owner, owner]]), axis=0, return_inverse=True)
     tail, head = np.split(index.ravel(), 2)
     loop = _components(len(places), np.column_stack([tail, head]))[tail]
     area = _loop_areas(vertices, facets, start, end, owner, loop)
@@ -196,7 +196,13 @@ def _piece(vertices: Floats, faces: Ints, mine: NDArray[np.bool_], facets: Facet
     solid = mesh_solid(points, triangles)
     if solid is None or abs(signed) < _LEAST_PIECE * volume:
         return None
-    return Piece(points, triangles, solid, mode, _bearing(mine, facets))
+    return Piece(points, triangles, solid, mode, _bearing(mine, facets), _count_rims(mine, facets))
+
+
+def _count_rims(mine: NDArray[np.bool_], facets: Facets) -> int:
+    edges = facets.edges[mine[facets.sides[:, 0]] != mine[facets.sides[:, 1]]]
+    places, index = np.unique(edges, return_inverse=True)
+    return int(_components(len(places), index.reshape(edges.shape)).max()) + 1
 
 
 def _bearing(mine: NDArray[np.bool_], facets: Facets) -> Floats:
@@ -207,9 +213,7 @@ def _bearing(mine: NDArray[np.bool_], facets: Facets) -> Floats:
     return np.asarray(facets.normal[bearers[np.argmax(facets.area[bearers])]])
 
 
-def _closed(
-    vertices: Floats, faces: Ints, mine: NDArray[np.bool_], facets: Facets
-) -> tuple[Floats, Ints] | None:
+def _closed(vertices: Floats, faces: Ints, mine: NDArray[np.bool_], facets: Facets) -> tuple[Floats, Ints] | None:
     """The triangles `mine` with flat caps over the loops that they end at; None where a cap can't be drawn."""
     across = mine[facets.sides[:, 0]] != mine[facets.sides[:, 1]]
     edges, sides = facets.edges[across], facets.sides[across]

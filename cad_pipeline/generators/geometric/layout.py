@@ -8,7 +8,7 @@ __all__ = ["wrapped"]
 
 WIDTH = 116
 _BREAKS = re.compile(r"(?<=\))(?=\.[a-zA-Z])|(?<=\), )(?=\()")
-_ONE_CALL = re.compile(r"part\.(union|cut)\(")
+_ONE_CALL = re.compile(r"\w+\.(union|cut)\(")
 
 
 def wrapped(statement: str) -> list[str]:

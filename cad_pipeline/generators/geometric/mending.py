@@ -76,7 +76,7 @@ def mend(
     """Append features that explain the largest differences between `part`, built from `features`, and `target`."""
     done = list(features)
     rooms = rooms_of(target, frames, scale) if rooms is None else rooms
-    state = _State(part, target, 2e-4 * target.volume())
+    state = _State(part, target, 10 * budget.price * target.volume())
     refused: set[tuple[int, ...]] = set()
     for _ in range(budget.steps):
         gained = False

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from cad_pipeline.generators.geometric.features import Extrusion, Feature, Hole, Mode
+from cad_pipeline.generators.geometric.features import Body, Extrusion, Feature, Hole, Mode, count_numbers
 from cad_pipeline.generators.geometric.shapes2d import Circle
 from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build, iou
 
@@ -15,33 +16,57 @@ _CLEARLY_WORTH = 3.0
 
 
 def pruned(features: Sequence[Feature], target: Manifold, price: float) -> list[Feature]:
-    """Drop the features, the base aside, whose loss costs less IoU than `price` times their numbers; holes stay."""
+    """Drop the features, bases and bores aside, that cost more than they bring: `price` IoU a number."""
     kept = list(features)
     volume = target.volume()
     reached = iou(build(kept), target)
-    suspects = [
-        f
-        for f in kept[1:]
-        if not _is_bore(f) and as_solid(f).volume() < _CLEARLY_WORTH * price * f.numbers * volume
-    ]
-    for feature in sorted(suspects, key=lambda f: as_solid(f).volume() / f.numbers):
-        rest = [f for f in kept if f is not feature]
-        without = iou(build(rest), target)
-        if without > reached - price * feature.numbers:
-            kept, reached = rest, without
+    suspects = [f for f in _optional(kept) if _volume(f) < _CLEARLY_WORTH * price * f.numbers * volume]
+    for feature in sorted(suspects, key=_weight):
+        rest = _without(kept, feature)
+        left = iou(build(rest), target)
+        if left > reached - price * feature.numbers:
+            kept, reached = rest, left
     return kept
 
 
-def lightened(features: Sequence[Feature], target: Manifold, excess: int) -> list[Feature]:
-    """Drop the features that lose the least for their numbers, the base aside, until `excess` numbers are gone."""
+def lightened(features: Sequence[Feature], excess: int) -> list[Feature]:
+    """Drop the features, bases aside, with the least volume for their numbers until `excess` numbers are gone."""
     kept = list(features)
-    while excess > 0 and len(kept) > 1:
-        smallest = sorted(range(1, len(kept)), key=lambda k: as_solid(kept[k]).volume() / kept[k].numbers)[:4]
-        losses = {k: iou(build(kept[:k] + kept[k + 1 :]), target) for k in smallest}
-        least = max(losses, key=lambda k: losses[k] + 1e-6 * kept[k].numbers)
-        excess -= kept[least].numbers
-        del kept[least]
+    wanted = count_numbers(kept) - excess
+    for feature in sorted([*_optional(kept), *(f for f in kept[1:] if _is_bore(f))], key=_weight):
+        if count_numbers(kept) <= wanted:
+            break
+        kept = _without(kept, feature)
     return kept
+
+
+def _optional(features: Sequence[Feature]) -> Iterator[Feature]:
+    """What may go: everything but the first feature of the part and of each body, and the bores."""
+    for feature in features[1:]:
+        if isinstance(feature, Body):
+            yield from _optional(feature.features)
+        if not _is_bore(feature):
+            yield feature
+
+
+def _without(features: Sequence[Feature], gone: Feature) -> list[Feature]:
+    rest: list[Feature] = []
+    for feature in features:
+        if feature is gone:
+            continue
+        if isinstance(feature, Body):
+            inside = _without(feature.features, gone)
+            feature = feature if len(inside) == len(feature.features) else replace(feature, features=tuple(inside))
+        rest.append(feature)
+    return rest
+
+
+def _volume(feature: Feature) -> float:
+    return float(abs(as_solid(feature).volume()))
+
+
+def _weight(feature: Feature) -> float:
+    return _volume(feature) / feature.numbers
 
 
 def _is_bore(feature: Feature) -> bool:

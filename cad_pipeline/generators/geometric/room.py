@@ -70,9 +70,7 @@ class Room:
     def _spans(self, piece: Manifold, mode: Mode) -> list[_Span]:
         x0, y0, z0, x1, y1, z1 = piece.bounding_box()
         level = self.scale.level
-        among = [
-            k for k in range(len(self._inside)) if self.levels[k + 1] > z0 + level and self.levels[k] < z1 - level
-        ]
+        among = [k for k in range(len(self._inside)) if self.levels[k + 1] > z0 + level and self.levels[k] < z1 - level]
         if not among:
             return []
         window = self._window(x0, y0, x1, y1, mode)
@@ -144,6 +142,7 @@ class Room:
         return low, high
 
     def fitted(self, outline: Polygon) -> Shape2D | None:
+        """Fit a curve to an outline without its hair-thin tongues; None where it has too many corners or none."""
         ring = Polygon(outline.exterior)
         # what two sections share has hair-thin tongues where their outlines cross
         hair = 2.0 * self.scale.wall

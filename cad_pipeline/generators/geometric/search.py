@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from cad_pipeline.generators.geometric.bores import fill_bores, flat_triangles
 from cad_pipeline.generators.geometric.directions import candidate_frames
 from cad_pipeline.generators.geometric.facets import Facets, facets_of
-from cad_pipeline.generators.geometric.features import Feature, FeatureProgram, Loft, Mode, count_numbers
+from cad_pipeline.generators.geometric.features import Body, Feature, FeatureProgram, Loft, Mode, count_numbers
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.inner_loops import Piece, TakenApart, take_apart
 from cad_pipeline.generators.geometric.lofting import LoftSize
 from cad_pipeline.generators.geometric.mending import Budget, Effort, mend, rooms_of
+from cad_pipeline.generators.geometric.pruning import lightened
 from cad_pipeline.generators.geometric.room import Room, silhouette_features
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import Slab, levels, slabs
@@ -35,6 +36,8 @@ SERVES = 0.995
 MOST_STARTS = 5
 DEEPEST = 2
 WORTH_A_SEARCH = 1e-3
+# what is written in so few numbers may stay though it is hardly worth them
+SHORT = 14
 WELL_MENDED = 0.994
 LOFTED_COARSENESS = 64.0
 LOFT_SIZES = tuple(LoftSize(*size) for size in ((24, 7), (16, 10), (16, 6), (12, 12), (12, 7), (8, 12), (8, 7), (8, 4)))
@@ -43,7 +46,11 @@ COARSENESS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What the search works on: the mesh as arrays and as a solid, its lengths, and the limit of numbers."""
+    """What the search works on: the mesh as arrays and as a solid, its lengths, and the limit of numbers.
+
+    `stake` is its volume over that of the whole part: the hull of a thin-walled part must be met more exactly than
+    the part.
+    """
 
     vertices: NDArray[np.float64]
     faces: NDArray[np.int64]
@@ -51,6 +58,16 @@ class Part:
     scale: Scale
     limit: int = MOST_NUMBERS
     effort: Effort = field(default_factory=lambda: Effort(100))
+    stake: float = 1.0
+
+    def enough(self, iou: float) -> float:
+        """The IoU that this solid must reach for the whole part to lose no more than `iou` would lose."""
+        return 1.0 - (1.0 - iou) / max(self.stake, 1.0)
+
+    @property
+    def price(self) -> float:
+        """The IoU of this solid that one more number must be worth."""
+        return PRICE_PER_NUMBER / max(self.stake, 1.0)
 
     @cached_property
     def facets(self) -> Facets:
@@ -77,38 +94,46 @@ class Candidate:
     iou: float
     stray_bodies: int = 0
     too_long: bool = False
+    price: float = PRICE_PER_NUMBER
 
     @property
     def score(self) -> float:
         """IoU less the price of reading and of stray bodies; a program over the limit of numbers comes last."""
         numbers = self.program.numbers
-        fine = PRICE_PER_NUMBER * numbers + PRICE_PER_BODY * min(self.stray_bodies, 10)
+        fine = self.price * numbers + PRICE_PER_BODY * min(self.stray_bodies, 10)
         return self.iou - fine - (0.5 if self.too_long else 0.0)
 
 
 def search(part: Part) -> list[Candidate]:
-    """Return candidate programs, best score first: explained without bores, and, where that fails, with them."""
+    """Return candidate programs, best score first: made of features, and, where that fails, of contours."""
     frames = candidate_frames(part.vertices, part.faces)
+    found = _featured(part, frames)
+    if all(c.iou < POOR for c in found):
+        found += _free_form(part, frames)
+    return sorted(found, key=lambda c: -c.score)
+
+
+def _featured(part: Part, frames: list[Frame]) -> list[Candidate]:
+    """Explain a part without its bores, which are drilled afterwards."""
     filled = fill_bores(part.vertices, part.faces, part.facets, part.scale, frames)
     if filled is None:
         return _without_bores(part, frames)
     limit = max(part.limit - count_numbers(filled.bores), BASE_NUMBERS)
-    base = Part(filled.vertices, filled.faces, filled.solid, part.scale, limit, part.effort)
+    stake = part.stake * filled.solid.volume() / part.solid.volume()
+    base = Part(filled.vertices, filled.faces, filled.solid, part.scale, limit, part.effort, stake)
     found: list[Candidate] = []
     for candidate in _without_bores(base, frames)[:3]:
         features = [*candidate.program.features, *filled.bores]
         found += [c for c in [_scored(part, f"{candidate.program.route} drilled", features)] if c]
     found.sort(key=lambda c: -c.score)
-    if not found or found[0].iou < 0.93:
-        found += _explained(part, frames)
-    return sorted(found, key=lambda c: -c.score)
+    return found or _without_bores(part, frames)
 
 
 def _without_bores(part: Part, frames: list[Frame], depth: int = 0) -> list[Candidate]:
     """Explain a part piece by piece where inner loops let it be taken apart, as a whole where that comes out worse."""
     apart = take_apart(part.vertices, part.faces, part.facets, part.solid, part.scale)
     found = [] if apart is None else _assembled(part, apart, frames, depth)
-    if not any(c.iou > SERVES for c in found):
+    if not any(c.iou > part.enough(SERVES) for c in found):
         found += _explained(part, frames)
     return sorted(found, key=lambda c: -c.score)
 
@@ -122,20 +147,30 @@ def _assembled(part: Part, apart: TakenApart, frames: list[Frame], depth: int) -
         if piece.mode is Mode.ADD:
             added += features
         else:
-            taken += [replace(f, mode=Mode.CUT if f.mode is Mode.ADD else Mode.ADD) for f in features]
+            taken += _as_cut(features)
     limit = max(part.limit - count_numbers([*added, *taken]), BASE_NUMBERS)
-    base = Part(apart.vertices, apart.faces, apart.solid, part.scale, limit, part.effort)
+    stake = part.stake * apart.solid.volume() / part.solid.volume()
+    base = Part(apart.vertices, apart.faces, apart.solid, part.scale, limit, part.effort, stake)
     found: list[Candidate] = []
     for candidate in _explained(base, frames)[:2]:
         features = [*candidate.program.features, *added, *taken]
+        features = lightened(features, count_numbers(features) - part.limit)
         found += [c for c in [_scored(part, f"{candidate.program.route} with pieces", features)] if c]
     return found
+
+
+def _as_cut(features: list[Feature]) -> list[Feature]:
+    """Cut what `features` build: each by itself if all of them add, else as a body, since a cut may go beyond it."""
+    if all(f.mode is Mode.ADD for f in features):
+        return [replace(f, mode=Mode.CUT) for f in features]
+    return [Body(tuple(features), Mode.CUT)]
 
 
 def _piece_features(part: Part, piece: Piece, frames: list[Frame], depth: int) -> list[Feature]:
     """Explain what hung on an inner loop as a solid by itself, along the normal of its face first."""
     scale = Scale(float(np.linalg.norm(np.ptp(piece.vertices, axis=0))), part.scale.noise)
-    alone = Part(piece.vertices, piece.faces, piece.solid, scale, part.limit, part.effort)
+    share = piece.solid.volume() / part.solid.volume()
+    alone = Part(piece.vertices, piece.faces, piece.solid, scale, part.limit, part.effort, part.stake * share)
     normal = frame_along(piece.normal, np.zeros(3))
     own = candidate_frames(piece.vertices, piece.faces, most=2)
     directions: list[Frame] = []
@@ -143,22 +178,22 @@ def _piece_features(part: Part, piece: Piece, frames: list[Frame], depth: int) -
         known = next((f for f in (*frames, *directions) if abs(float(f.axes[2] @ frame.axes[2])) > 1 - 1e-6), frame)
         if known not in directions:
             directions.append(known)
-    found = [c for k, f in enumerate(directions) if (c := _scored(alone, f"slabs {k}", _Direction(alone, f, k).plain()))]
-    if not any(c.score > GOOD_ENOUGH for c in found):
+    ways = [_Direction(alone, frame, number) for number, frame in enumerate(directions)]
+    found = [c for way in ways if (c := _scored(alone, f"slabs {way.number}", way.plain()))]
+    if not any(c.score > alone.enough(GOOD_ENOUGH) for c in found):
         found += _turned(alone, directions)
-        found += [
-            c for k, f in enumerate(directions[:2]) if (c := _scored(alone, f"fine {k}", _Direction(alone, f, k).fine()))
-        ]
-    share = piece.solid.volume() / part.solid.volume()
+        found += [c for way in ways[:2] if (c := _scored(alone, f"fine {way.number}", way.fine()))]
 
     def worth(candidate: Candidate) -> float:
         # what is lost counts by the piece's share of the whole part, what must be read counts in full
-        return share * candidate.iou - PRICE_PER_NUMBER * candidate.program.numbers
+        return share * candidate.iou - part.price * candidate.program.numbers
 
     best = max(found, key=worth, default=None)
     if depth < DEEPEST and (best is None or share * (1.0 - best.iou) > WORTH_A_SEARCH):
         best = max([*found, *_without_bores(alone, directions, depth + 1)], key=worth, default=None)
-    return [] if best is None else list(best.program.features)
+    if best is None or (piece.rims == 1 and worth(best) < 0 and best.program.numbers > SHORT):
+        return []
+    return list(best.program.features)
 
 
 def _explained(part: Part, frames: list[Frame]) -> list[Candidate]:
@@ -170,29 +205,33 @@ def _explained(part: Part, frames: list[Frame]) -> list[Candidate]:
     """
     plain = [_Direction(part, frame, number) for number, frame in enumerate(frames)]
     found = [c for d in plain if (c := _scored(part, f"slabs {d.number}", d.plain()))]
-    if any(c.score > GOOD_ENOUGH for c in found):
+    if any(c.score > part.enough(GOOD_ENOUGH) for c in found):
         return sorted(found, key=lambda c: -c.score)
     found += _turned(part, frames)
     ranked = sorted(
         plain, key=lambda d: -max((c.score for c in found if c.program.route == f"slabs {d.number}"), default=0.0)
     )
     found += [c for d in ranked[:2] if (c := _scored(part, f"fine slabs {d.number}", d.fine()))]
-    if any(c.score > GOOD_ENOUGH for c in found):
+    if any(c.score > part.enough(GOOD_ENOUGH) for c in found):
         return sorted(found, key=lambda c: -c.score)
     starts = list(found)
     starts += [c for d in ranked[:2] if (c := _scored(part, f"few slabs {d.number}", d.few()))]
     rooms = [Room(d.stack, d.frame, part.scale) for d in ranked[:3]]
     starts += [c for c in [_scored(part, "silhouettes", silhouette_features(rooms))] if c]
     found += _mended(part, starts, frames)
-    if all(c.iou < POOR for c in found):
-        found += [
-            c
-            for d in ranked[:2]
-            for count in (6, 12)
-            if (c := _scored(part, f"contours {d.number}.{count}", d.contours(count)))
-        ]
-        found += [c for d in plain if (c := _scored(part, f"lofts {d.number}", d.lofts(12)))]
     return sorted(found, key=lambda c: -c.score)
+
+
+def _free_form(part: Part, frames: list[Frame]) -> list[Candidate]:
+    """Stack contours and loft through them: what can be said of a part that no features explain."""
+    directions = [_Direction(part, frame, number) for number, frame in enumerate(frames)]
+    found = [
+        c
+        for d in directions[:2]
+        for count in (6, 12)
+        if (c := _scored(part, f"contours {d.number}.{count}", d.contours(count)))
+    ]
+    return found + [c for d in directions if (c := _scored(part, f"lofts {d.number}", d.lofts(12)))]
 
 
 def _mended(part: Part, starts: list[Candidate], frames: list[Frame]) -> list[Candidate]:
@@ -201,11 +240,11 @@ def _mended(part: Part, starts: list[Candidate], frames: list[Frame]) -> list[Ca
     made: list[Candidate] = []
     starts.sort(key=lambda c: -c.score)
     for start in _varied(starts, MOST_STARTS):
-        budget = Budget(numbers=part.limit, effort=part.effort)
+        budget = Budget(part.limit, part.price, 5 * part.price, effort=part.effort)
         features = mend(start.program.features, start.solid, part.solid, frames, part.scale, budget, rooms)
         if len(features) > len(start.program.features):
             made += [c for c in [_scored(part, f"{start.program.route} mended", features)] if c]
-            if made and made[-1].score > WELL_MENDED:
+            if made and made[-1].score > part.enough(WELL_MENDED):
                 break
     return made
 
@@ -216,7 +255,7 @@ def _scored(part: Part, route: str, features: list[Feature]) -> Candidate | None
     solid = build(features)
     stray = abs(_bodies(solid) - part.bodies)
     program = FeatureProgram(tuple(features), route)
-    return Candidate(program, solid, iou(solid, part.solid), stray, program.numbers > part.limit)
+    return Candidate(program, solid, iou(solid, part.solid), stray, program.numbers > part.limit, part.price)
 
 
 def _bodies(solid: Manifold) -> int:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cad_pipeline.generators.geometric.features import (
     Blend,
     BlendKind,
+    Body,
     Extrusion,
     Feature,
     Hole,
@@ -74,6 +75,8 @@ def as_solid(feature: Feature) -> Manifold:
         return _to_world(_extrusion(feature), feature.frame)
     if isinstance(feature, Revolution):
         return _to_world(_revolution(feature), feature.frame)
+    if isinstance(feature, Body):
+        return build(feature.features)
     if isinstance(feature, Loft):
         return _to_world(_loft(feature), feature.frame)
     return _to_world(_holes(feature), feature.frame)
