@@ -49,6 +49,7 @@ def certificate(
             "accepted": reconstruction.accepted,
             "reason": _reason(reconstruction),
             **(_figures(best) if best else _no_figures("no program built a solid")),
+            "step": _step(reconstruction),
             "parameters": _parameters(best),
             "generator": str(best.program.origin) if best else None,
             "attempts": [_attempt(each) for each in reconstruction.attempts],
@@ -73,6 +74,7 @@ def failure(*, name: str, path: str, reason: str, options: Options) -> dict[str,
         "accepted": False,
         "reason": reason,
         **_no_figures("the input could not be worked on"),
+        "step": None,
         "parameters": [],
         "generator": None,
         "attempts": [],
@@ -188,6 +190,20 @@ def _no_figures(reason: str) -> dict[str, Any]:
         "valid": False,
         "differences": [],
         "unknown": dict.fromkeys(missing, reason),
+    }
+
+
+def _step(reconstruction: Reconstruction) -> dict[str, Any] | None:
+    """Say what the STEP file holds: the program's own solid, or facets where the program is outside the tolerance."""
+    solid = reconstruction.delivered
+    if solid is None:
+        return None
+    return {
+        "origin": str(solid.program.origin),
+        "kind": solid.program.kind,
+        "within_tolerance": solid.verdict.accepted,
+        **{key: value for key, value in _figures(solid).items() if key in ("iou", "deviation_mm", "surface_f1")},
+        "solids": solid.execution.solids,
     }
 
 

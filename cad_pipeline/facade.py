@@ -163,11 +163,11 @@ def convert(
         total = sum(before.values()) + time.perf_counter() - started
         seconds = {**before, **reconstruction.seconds, "total": total}
         report = certificate(reconstruction, name=name, options=options, seconds=seconds)
-        best = reconstruction.best
+        best, solid = reconstruction.best, reconstruction.delivered
         draft.write(
             report,
             source=best.program.source if best else None,
-            files={".step": best.execution.step, ".stl": best.execution.stl} if best else {},
+            files={".step": solid.execution.step, ".stl": solid.execution.stl} if solid else {},
         )
     moved = _moved(reconstruction, name=name, attempts=draft.attempts, place=draft.place, keep=store.keep)
     return Conversion(name=name, report=report, reconstruction=moved, folder=draft.place)
@@ -220,7 +220,7 @@ def _scratch() -> Path:
 
 def _moved(reconstruction: Reconstruction, *, name: str, attempts: Path, place: Path, keep: Keep) -> Reconstruction:
     """Let the attempts' paths say where the files lie now; a file that was not kept has no path."""
-    best = reconstruction.best
+    delivered = reconstruction.delivered
 
     def moved(path: Path | None) -> Path | None:
         kept = path is not None and keep is Keep.ATTEMPTS
@@ -229,7 +229,7 @@ def _moved(reconstruction: Reconstruction, *, name: str, attempts: Path, place: 
     def placed(attempt: Attempt) -> Attempt:
         old = attempt.execution
         step, stl = moved(old.step), moved(old.stl)
-        if attempt is best:
+        if attempt is delivered:
             step, stl = (place / f"{name}.{key}" if getattr(old, key) else None for key in ("step", "stl"))
         execution = replace(old, brep=moved(old.brep), step=step, stl=stl, mesh=moved(old.mesh))
         return replace(attempt, execution=execution)

@@ -103,4 +103,7 @@ def summary(reconstruction: Reconstruction, *, name: str, seconds: float) -> str
         words.append(f"IoU {verdict.iou:.4f}")
     if verdict.deviation is not None:
         words.append(f"largest deviation {verdict.deviation.max:.3g} mm")
+    solid = reconstruction.delivered
+    if solid is not None and solid is not best and solid.verdict.iou is not None:
+        words.append(f"its STEP is faceted, IoU {solid.verdict.iou:.4f}")
     return f"{_MARKS[grade]} {name}: {', '.join(words)}, {seconds:.1f} s"

@@ -254,7 +254,7 @@ class Reconstruction:
     target: Target
     attempts: tuple[Attempt, ...]
     seconds: Mapping[str, float] = field(default_factory=dict)
-    min_useful_iou: float = 0.8
+    min_useful_iou: float = 0.6
 
     @cached_property
     def best(self) -> Attempt | None:
@@ -280,6 +280,28 @@ class Reconstruction:
 
         built = [a for a in self.attempts if a.execution.built]
         return max(built, key=rank) if built else None
+
+    @cached_property
+    def delivered(self) -> Attempt | None:
+        """The attempt whose solid goes into the STEP and STL files; the program is always that of `best`.
+
+        Where the best program lies outside the tolerance and sound facets lie within it, the facets are delivered: the
+        program is then what can be edited, the STEP what can be trusted.
+        """
+        best = self.best
+        if best is None or best.verdict.accepted or best.program.kind is ProgramKind.FACETS:
+            return best
+
+        def nearness(attempt: Attempt) -> float:
+            return attempt.verdict.iou or 0.0
+
+        facets = [
+            a
+            for a in self.attempts
+            if a.program.kind is ProgramKind.FACETS and a.execution.built and a.execution.sound and a.execution.step
+        ]
+        nearest = max(facets, key=nearness, default=best)
+        return nearest if nearness(nearest) > nearness(best) else best
 
     @property
     def grade(self) -> Grade:

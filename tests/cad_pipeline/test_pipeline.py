@@ -153,3 +153,19 @@ def test_seconds_are_told_by_stage(target: Target, tmp_path: Path) -> None:
     found = pipeline(Stage(script("good"))).reconstruct(target, tmp_path)
     assert set(found.seconds) == {"propose scripted", "run and judge"}
     assert set(found.attempts[0].seconds) == {"run", "judge"}
+
+
+def test_facets_are_delivered_where_the_program_lies_outside_the_tolerance(target: Target, tmp_path: Path) -> None:
+    plan = (Stage(script("near")), Stage(ScriptedGenerator(("good",), name="net", kind=ProgramKind.FACETS)))
+    found = pipeline(*plan).reconstruct(target, tmp_path)
+    assert found.grade is Grade.APPROXIMATE and not found.accepted
+    assert found.best is not None and found.best.program.source == "near"
+    assert found.delivered is not None and found.delivered.program.source == "good"
+
+
+def test_the_program_s_own_solid_is_delivered_where_it_is_accepted_or_nearer(target: Target, tmp_path: Path) -> None:
+    accepted = pipeline(Stage(script("good"))).reconstruct(target, tmp_path / "a")
+    assert accepted.delivered is accepted.best
+    plan = (Stage(script("near")), Stage(ScriptedGenerator(("far",), name="net", kind=ProgramKind.FACETS)))
+    nearer = pipeline(*plan).reconstruct(target, tmp_path / "b")
+    assert nearer.delivered is nearer.best and nearer.best is not None and nearer.best.program.source == "near"

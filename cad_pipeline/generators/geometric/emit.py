@@ -49,6 +49,7 @@ def emit(program: FeatureProgram, title: str, tolerance: float) -> Text:
     writer = _Writer(datum=_datum(program.features, tolerance), tolerance=tolerance)
     for group in _grouped(program.features):
         writer.write(group)
+    writer.statements = writer.book.inlined(writer.statements)
     lines = [f'"""{title}"""', "", "import cadquery as cq", ""]
     block = writer.book.lines(used_by="\n".join(writer.statements))
     if block:

@@ -56,6 +56,22 @@ class ParameterBook:
         self.parameters.append(Parameter(name=name, value=float(written), unit=unit, comment=comment))
         return name
 
+    def inlined(self, statements: list[str]) -> list[str]:
+        """Put sums that are used only once where they are used; returns the statements."""
+        for name, expression in list(self.derived):
+            word = re.compile(rf"\b{name}\b")
+            places = [k for k, text_ in enumerate(statements) for _ in word.findall(text_)]
+            others = [k for k, (n, e) in enumerate(self.derived) if n != name and word.search(e)]
+            if len(places) + len(others) != 1:
+                continue
+            self.derived.remove((name, expression))
+            if places:
+                statements = [*statements]
+                statements[places[0]] = _substituted(statements[places[0]], word, expression)
+            else:
+                self.derived = [(n, _substituted(e, word, expression)) for n, e in self.derived]
+        return statements
+
     def lines(self, used_by: str) -> list[str]:
         """Write the block of assignments, aligned, with units; sums that `used_by` does not need are left out."""
         if not self.parameters:
@@ -73,6 +89,18 @@ class ParameterBook:
                 sums.insert(0, f"{name} = {expression}")
                 used_by += "\n" + expression
         return [*lines, *sums]
+
+
+def _substituted(within: str, word: re.Pattern[str], expression: str) -> str:
+    """Put an expression in the place of a name, in brackets where its neighbours would tear it apart."""
+    found = word.search(within)
+    assert found is not None
+    before, after = within[: found.start()].rstrip(), within[found.end() :].lstrip()
+    alone = (not before or before[-1] in "(,=") and (not after or after[0] in "),")
+    # a sum may follow a plus as it is
+    open_ = (not before or before[-1] in "(,=+") and (not after or after[0] in "),+-")
+    inner = expression if alone or open_ else f"({expression})"
+    return within[: found.start()] + inner + within[found.end() :]
 
 
 @dataclass
