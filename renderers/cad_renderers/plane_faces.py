@@ -27,10 +27,12 @@ __all__ = ["Face", "FaceReader", "face_color", "prism"]
 _LEVELS = 4.0
 _LEAST_COSINE = 0.25
 _LEAST_AREA_PX = 30.0
+_SPECK_PX = 8
 _MARGIN_PX = 4
 _ROUND_PX = 0.8
 _LEAST_RADIUS_PX = 1.5
 _CIRCLE_SIDES = 96
+_WHOLE = 0.15
 _SNAP_PX = 1.6
 _BORDER_PX = 0.25
 _PEAK_PX = 2.5
@@ -43,7 +45,8 @@ class Face:
     """A plane face: `axis` 0 to 2 and the `side` (1 or -1) it looks to, its `offset` along the axis, and its loops.
 
     `loops`: closed rings (k, 2) along the axes `axis + 1` and `axis + 2` (counted round), the outer ones and the holes,
-    to be filled by the even-odd rule. `area` in the same unit, that of the half sizes.
+    to be filled by the even-odd rule. `area` in the same unit, that of the half sizes. `hidden`: how many of the views
+    that look to its side were not asked.
     """
 
     axis: int
@@ -51,6 +54,7 @@ class Face:
     offset: float
     loops: tuple[F64, ...]
     area: float
+    hidden: int
 
 
 def face_color(normal: F64, frame: Frame, style: Style) -> F64:
@@ -69,7 +73,7 @@ class FaceReader:
     """Finds plane faces square to the part's axes in the pictures (h, h, 3) of a rig, drawn in a known style."""
 
     def __init__(self, images: Sequence[NDArray[np.uint8]], rig: Rig, style: Style, *, ink_px: float) -> None:
-        from scipy.ndimage import binary_opening
+        from scipy.ndimage import label
 
         self._rig = rig
         self._size_px = len(images[0])
@@ -82,15 +86,20 @@ class FaceReader:
                 if normal @ frame.axes[2] < _LEAST_COSINE:
                     continue
                 alike = np.abs(image - face_color(normal, frame, style)).max(axis=2) <= _LEVELS
-                # curved walls pass through the colour in single pixels
-                alike = binary_opening(alike, np.ones((2, 2)))
+                # curved walls pass through the colour in specks
+                pieces, count = label(alike, np.ones((3, 3)))
+                alike &= (np.bincount(pieces.ravel(), minlength=count + 1) >= _SPECK_PX)[pieces]
                 # half of the line on its border hides the face, and a pixel shared with the line is none of its colour
                 seen.append((k, depth_inside(alike) + ink_px / 2.0 + _BORDER_PX))
             self._fields[axis, side] = seen
 
-    def outer(self, axis: int, side: int, half: F64) -> Face | None:
-        """Find the faces in a side of the box of half sizes `half`, where nothing can hide them."""
-        return self._face(axis, side, side * float(half[axis]), half, hidden=0)
+    def outer(self, axis: int, side: int, half: F64) -> list[Face]:
+        """Find what faces lie in a side of the box of half sizes `half`: as all views see it, and as all but one do.
+
+        Nothing can hide such a face, but a rim of a pixel or two has gaps in one view or another.
+        """
+        faces = (self._face(axis, side, side * float(half[axis]), half, hidden=hidden) for hidden in (0, 1))
+        return [face for face in faces if face is not None]
 
     def inner(self, axis: int, side: int, half: F64) -> list[Face]:
         """Find faces inside the box: planes at which the agreeing area peaks, though one view may not see them.
@@ -99,9 +108,10 @@ class FaceReader:
         """
         windows = fit(self._rig, half, _corners(half))
         step = windows[0].extent / self._size_px
-        offsets = np.arange(-half[axis] + 2.0 * step, half[axis] - 2.0 * step, step)
+        offsets = np.arange(-half[axis] + 3.0 * step, half[axis] - 3.0 * step, step)
         areas = np.array(
-            [(self._agreement(axis, side, c, half, windows, hidden=1) > 0.0).sum() for c in offsets], dtype=np.float64
+            [(self._agreement(axis, side, c, half, windows, hidden=1, every_px=2) > 0.0).sum() * 4 for c in offsets],
+            dtype=np.float64,
         )
         found = []
         for k in _peaks(areas, least=_LEAST_AREA_PX):
@@ -123,10 +133,18 @@ class FaceReader:
                 points = np.asarray(ring.coords)[:-1]
                 loops.append(_snapped(_rounded(points) * step - (sides + _MARGIN_PX * step), sides, _SNAP_PX * step))
         area = sum(each.area for each in polygons) * step * step
-        return Face(axis=axis, side=side, offset=offset, loops=tuple(loops), area=area)
+        return Face(axis=axis, side=side, offset=offset, loops=tuple(loops), area=area, hidden=hidden)
 
     def _agreement(
-        self, axis: int, side: int, offset: float, half: F64, windows: tuple[Frame, ...], *, hidden: int
+        self,
+        axis: int,
+        side: int,
+        offset: float,
+        half: F64,
+        windows: tuple[Frame, ...],
+        *,
+        hidden: int,
+        every_px: int = 1,
     ) -> F64:
         """Lay the views' fields onto the plane, a point a pixel, and take at each the least but `hidden` of them."""
         from scipy.ndimage import map_coordinates
@@ -134,7 +152,10 @@ class FaceReader:
         step = windows[0].extent / self._size_px
         one, two = (axis + 1) % 3, (axis + 2) % 3
         counts = [int(np.ceil(2.0 * half[k] / step)) + 2 * _MARGIN_PX for k in (one, two)]
-        u, v = ((np.arange(n) + 0.5 - _MARGIN_PX) * step - half[k] for n, k in zip(counts, (one, two), strict=True))
+        u, v = (
+            (np.arange(0, n, every_px) + 0.5 - _MARGIN_PX) * step - half[k]
+            for n, k in zip(counts, (one, two), strict=True)
+        )
         layers = []
         for k, field in self._fields[axis, side]:
             frame = windows[k]
@@ -145,7 +166,7 @@ class FaceReader:
             spots = np.stack([self._size_px / 2.0 - rows - 0.5, self._size_px / 2.0 + columns - 0.5])
             layers.append(map_coordinates(field, spots, order=1, mode="nearest"))
         if len(layers) <= hidden:
-            return np.full((counts[1], counts[0]), -1.0)
+            return np.full((len(v), len(u)), -1.0)
         return np.asarray(np.sort(layers, axis=0)[hidden])
 
 
@@ -182,7 +203,10 @@ def _rounded(ring: F64) -> F64:
     middle = solution[:2]
     radius = float(np.sqrt(max(0.0, solution[2] + middle @ middle)))
     off = np.abs(np.linalg.norm(ring - middle, axis=1) - radius)
-    if radius < _LEAST_RADIUS_PX or float(off.max()) > max(_ROUND_PX, 0.02 * radius):
+    x, y = ring.T
+    area = abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2.0
+    whole = abs(area / (np.pi * radius**2) - 1.0) < _WHOLE if radius >= _LEAST_RADIUS_PX else False
+    if not whole or float(off.max()) > max(_ROUND_PX, 0.02 * radius):
         return ring
     turns = np.linspace(0.0, 2.0 * np.pi, _CIRCLE_SIDES, endpoint=False)
     return np.asarray(middle + radius * np.column_stack([np.cos(turns), np.sin(turns)]))
