@@ -1,4 +1,4 @@
-"""From pictures to a solid: the visual hull, cut by the box under which it looks most like the pictures.
+"""From pictures to a solid: the visual hull, cut by the box and the faces with which it looks most like the pictures.
 
 The hull is exact for the outlines (an intersection of prisms), not of voxels: plane faces stay plane.
 """
@@ -90,8 +90,11 @@ def visual_hull(images: Images, rig: Rig, *, style: Style = CAD_GREY) -> Solid:
 
     Seen from corners alone, a hull stands far out over the middle of each face (that of a cube has twice its volume),
     and pictures that a rig fits to the part's box do not say how long the box's sides are. Both are settled by trying
-    boxes: the one is kept with which the hull, drawn in `style` from the same cameras, has the silhouettes and the
-    lines most like the pictures'. Raises `HullError` for pictures that contradict each other or show nothing.
+    boxes: the one is kept with which the hull, drawn in `style` from the same cameras, has the silhouettes, lines and
+    shades most like the pictures'. What no silhouette tells, hollows and round outlines, comes from plane faces square
+    to an axis, known by their shade in `style`: each cut that they suggest is tried and judged in the same way.
+    Pictures in another style give the mere hull. Raises `HullError` for pictures that contradict each other or show
+    nothing.
     """
     from manifold3d import Manifold
 

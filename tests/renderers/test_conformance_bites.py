@@ -9,6 +9,9 @@ import pytest
 
 from cad_renderers import SoftwareRenderer, View, Views, conformance
 from cad_renderers.conformance import ConformanceError, disagreement
+from cad_renderers.drawing import Drawing
+from cad_renderers.framing import project
+from cad_renderers.raster_kernels import nearest_triangles
 from cad_renderers.shapes import Solid, letter_f
 
 
@@ -131,3 +134,17 @@ def test_a_chosen_set_of_checks_is_run() -> None:
     assert [renderer.name for renderer in asked] == ["software"]
     with pytest.raises(ConformanceError):
         conformance.verify(Spoiled(views=_each(_flipped)))
+
+
+def test_a_renderer_of_ones_own_needs_only_eyes() -> None:
+    class Mine(Drawing):
+        name = "mine"
+
+        @staticmethod
+        def seeing(part, windows, samples_px, /):
+            for frame in windows:
+                screen = project(part.vertices, frame.pixel_matrix(samples_px))
+                yield nearest_triangles(screen, part.faces, samples_px, part.outward)
+
+    checks = (conformance.check_shape, conformance.check_orientation, conformance.check_agreement)
+    conformance.verify(Mine(), checks=checks)
