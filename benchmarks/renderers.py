@@ -1,9 +1,9 @@
-"""How fast the renderers are and how far apart their pictures: `python benchmarks/renderers.py [--large]`.
+"""How fast the renderers are and how far apart their pictures: `python benchmarks/renderers.py [--quick]`.
 
 Times are the best of several runs of eight views of 256 px on one core; ratios are to the software renderer in the
-same run, which say more than milliseconds on a busy machine. `--large` adds a million triangles, `--parts FOLDER`
+same run, which say more than milliseconds on a busy machine. `--quick` leaves out a million triangles, `--parts FOLDER`
 compares the renderers on STL files, `--json FILE` keeps the rows. Cold starts are whole processes; `no cache`
-compiles all.
+compiles all. Last comes the calibration's table for pictures from cameras that it is not told.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from cad_renderers import Renderer, SoftwareRenderer, Views, probe_renderers, renderer_named
+from cad_renderers import Camera, Renderer, Rig, SoftwareRenderer, Views, probe_renderers, renderer_named
 from cad_renderers.shapes import Solid, ball
 
 SIZES = {"1k": 16, "10k": 50, "100k": 158, "1M": 500}
@@ -66,6 +67,37 @@ def compare_parts(folder: Path, names: list[str]) -> None:
     print(f"software cpu_ms per part: median {np.median(spent):.1f}, 90 % {np.percentile(spent, 90):.1f}")
 
 
+def calibration_table(samples: Path) -> None:
+    """Hide a rig from the calibration (a ring, shuffled, rolled, at 28°) and print what it finds, best first."""
+    import trimesh
+
+    from cad_renderers.calibration import Row, calibrate
+
+    cameras = []
+    for azimuth in (100, 10, 55, 145, 190, 235, 280, 325):
+        right, up, toward = Camera.at("c", azimuth_deg=azimuth, elevation_deg=28.0).axes
+        cameras.append(Camera(name=f"c{azimuth}", eye=tuple(toward), up=tuple(0.98 * right + 0.2 * up)))
+    hidden = Rig(name="hidden", cameras=tuple(cameras), margin=0.05)
+    rows = []
+    for name in ("clevis", "counterbored_bracket"):
+        mesh = trimesh.load_mesh(samples / f"{name}.stl")
+        rows.append(Row(name=name, images=SoftwareRenderer().render(mesh, rig=hidden, size_px=128).images, mesh=mesh))
+    start = time.process_time()
+    scores = calibrate(rows)
+    seconds = time.process_time() - start
+    for score in scores[:8]:
+        print(
+            f"calibrate: {score.rig.name:<34} {score.rig.fit.value:<6} margin {score.rig.margin:.3f} "
+            f"{score.style.name:<18} order {''.join(map(str, score.order))} silhouette IoU {score.silhouette_iou:.4f} "
+            f"pixels {score.pixel_difference:.4f}"
+        )
+    off = [
+        np.degrees(np.arccos(np.clip((a.axes * b.axes).sum(axis=1), -1.0, 1.0))).max()
+        for a, b in zip(scores[0].rig, hidden, strict=True)
+    ]
+    print(f"calibrate: the best is {max(off):.2f}° off the hidden cameras at worst; cpu {seconds:.1f} s, 2 rows")
+
+
 def cold_s(name: str, environment: dict[str, str]) -> float:
     """Time a fresh process that draws one part with `name`, in seconds, the interpreter's start included."""
     code = (
@@ -85,9 +117,9 @@ def main() -> None:
     renderers = [probe for probe in probe_renderers() if probe.works]
     for probe in renderers:
         print(probe)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for label, rings in SIZES.items():
-        if label == "1M" and "--large" not in sys.argv:
+        if label == "1M" and "--quick" in sys.argv:
             continue
         solid = bumpy(rings)
         base: Views | None = None
@@ -121,6 +153,12 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 line += f"; no cache: {cold_s(probe.name, {'NUMBA_CACHE_DIR': folder}):.2f} s"
         print(line)
+    for probe in renderers[1:]:
+        own = [row for row in rows if row["renderer"] == probe.name]
+        keys = ("pixels_off_by_more_than_16", "silhouette_pixels_off", "largest_difference")
+        worst = ", ".join(f"{key} {max(row[key] for row in own):.3g}" for key in keys)
+        print(f"{probe.name} against software, worst of all: {worst}")
+    calibration_table(Path(__file__).resolve().parents[1] / "samples" / "meshes")
     if "--json" in sys.argv:
         Path(sys.argv[sys.argv.index("--json") + 1]).write_text(json.dumps(rows, indent=2) + "\n")
 

@@ -20,7 +20,7 @@ from cad_pipeline.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from cad_pipeline.errors import CadPipelineError, InputError, MissingPieceError
-    from cad_pipeline.facade import default_pipeline, reconstruct
+    from cad_pipeline.facade import default_pipeline, reconstruct, reconstruct_views
     from cad_pipeline.mesh import read_mesh
     from cad_pipeline.options import Options
     from cad_pipeline.pipeline import Pipeline, Stage
@@ -46,11 +46,12 @@ __all__ = [
     "default_pipeline",
     "read_mesh",
     "reconstruct",
+    "reconstruct_views",
 ]
 
 _HOMES = {
     "cad_pipeline.errors": ("CadPipelineError", "InputError", "MissingPieceError"),
-    "cad_pipeline.facade": ("default_pipeline", "reconstruct"),
+    "cad_pipeline.facade": ("default_pipeline", "reconstruct", "reconstruct_views"),
     "cad_pipeline.mesh": ("read_mesh",),
     "cad_pipeline.options": ("Options",),
     "cad_pipeline.pipeline": ("Pipeline", "Stage"),

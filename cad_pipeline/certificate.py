@@ -106,10 +106,12 @@ def _version(package: str) -> str:
 def identity(source: Path | None, options: Options, mesh: Mesh | None = None) -> dict[str, Any]:
     """Say what an earlier result must share to stand for this part: the file's bytes, the options, the versions.
 
-    A mesh without a file, or whose file is gone, is known by its arrays. Raises `OSError` if there is no mesh either.
+    A folder of pictures is known by their bytes and the cameras and the look that they are taken for. A mesh without a
+    file, or whose file is gone, is known by its arrays. Raises `OSError` if there is no mesh either, and `InputError`
+    for a folder that does not hold eight pictures.
     """
     try:
-        digest = mesh.digest if source is None and mesh is not None else _digest(source)
+        digest = mesh.digest if source is None and mesh is not None else _digest(source, options)
     except OSError:
         if mesh is None:
             raise
@@ -122,9 +124,13 @@ def identity(source: Path | None, options: Options, mesh: Mesh | None = None) ->
     }
 
 
-def _digest(source: Path | None) -> str | None:
+def _digest(source: Path | None, options: Options) -> str | None:
     if source is None:
         return None
+    if source.is_dir():
+        from cad_pipeline.pictures import views_digest
+
+        return views_digest(source, rig=options.rig)
     with source.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 

@@ -3,6 +3,7 @@
     reconstruct("plate.stl")                          # a Reconstruction; its files live until the process ends
     reconstruct("plate.stl", unit="inch", out="out")  # the files lie in out/plate/
     reconstruct(trimesh.load("plate.ply"))            # any object with vertices and faces
+    reconstruct_views("views/plate", size_mm=80.0)    # eight pictures in the place of a mesh
 
 A sandbox is started on first use, kept warm between calls and closed at exit.
 """
@@ -34,7 +35,7 @@ from cad_sandbox.limits import Isolation
 if TYPE_CHECKING:
     from cad_renderers import Rig
 
-__all__ = ["Conversion", "Part", "convert", "default_pipeline", "reconstruct"]
+__all__ = ["Conversion", "Part", "convert", "default_pipeline", "reconstruct", "reconstruct_views"]
 
 SMALLEST_PART_MM = 1e-3
 
@@ -103,17 +104,71 @@ def reconstruct(
     mesh = as_mesh(part, unit=unit)
     before = {"read": time.perf_counter() - started}
     refuse_dust(mesh)
+    store = _store(out, existing, keep)
+    return _reconstructed(Target(mesh=mesh), options=options, store=store, pipeline=pipeline, before=before)
+
+
+def reconstruct_views(
+    folder: str | os.PathLike[str],
+    *,
+    size_mm: float | None = None,
+    rig: str | os.PathLike[str] | None = None,
+    generator: str | Generator = DEFAULT_GENERATOR,
+    min_iou: float = DEFAULT_MIN_IOU,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    isolation: Isolation | str = Isolation.STRICT,
+    out: str | os.PathLike[str] | None = None,
+    existing: Existing | str = Existing.REFUSE,
+    keep: Keep | str = Keep.BEST,
+    reporter: Reporter | None = None,
+    model: ModelOptions | None = None,
+) -> Reconstruction:
+    """Find an editable CadQuery program for a part that is known by eight pictures in a folder.
+
+    `size_mm` is the part's longest side: pictures carry no scale, and without it 100 mm are assumed and said. `rig` are
+    the cameras, a preset's name or a file; without it those of the folder's `views.json`, else the calibrated ones.
+    The judge compares silhouettes and lines, so `min_iou` is a share of silhouettes, not of volume. All else is as for
+    `reconstruct`, and so is what is raised.
+    """
+    from cad_pipeline.pictures import target_from_views
+    from cad_pipeline.verify.likeness import ViewsVerifier
+
+    options = Options(
+        generator=generator if isinstance(generator, str) else generator.name,
+        min_iou=min_iou,
+        timeout_s=timeout_s,
+        isolation=_enum(Isolation, isolation, "isolation"),
+        rig=None if rig is None else os.fspath(rig),
+        size_mm=size_mm,
+        model=model or ModelOptions(),
+    )
+    store = _store(out, existing, keep)
+    pipeline = default_pipeline(
+        options, generator=generator, reporter=reporter, verifier=ViewsVerifier(min_iou=options.min_iou)
+    )
+    started = time.perf_counter()
+    target = target_from_views(Path(folder), size_mm=options.size_mm, rig=options.rig)
+    before = {"read": time.perf_counter() - started}
+    return _reconstructed(target, options=options, store=store, pipeline=pipeline, before=before)
+
+
+def _store(out: str | os.PathLike[str] | None, existing: Existing | str, keep: Keep | str) -> Store | None:
     if out is None:
-        return pipeline.reconstruct(Target(mesh=mesh), _scratch() / f"{part_name(mesh.name)}-{time.monotonic_ns()}")
+        return None
     store = Store(root=Path(out), existing=_enum(Existing, existing, "existing"), keep=_enum(Keep, keep, "keep"))
     # an earlier result holds no attempts, so there is no reconstruction to give back: only the command line resumes
     if store.existing is Existing.RESUME:
         raise InputError("expected existing='refuse' or 'overwrite', got 'resume', which is for the command line")
-    conversion = convert(
-        mesh, name=part_name(mesh.name), options=options, store=store, pipeline=pipeline, before=before
-    )
-    assert conversion.reconstruction is not None
-    return conversion.reconstruction
+    return store
+
+
+def _reconstructed(
+    target: Target, *, options: Options, store: Store | None, pipeline: Pipeline, before: Mapping[str, float]
+) -> Reconstruction:
+    name = part_name(target.mesh.name)
+    if store is None:
+        return pipeline.reconstruct(target, _scratch() / f"{name}-{time.monotonic_ns()}")
+    return convert(target, name=name, options=options, store=store, pipeline=pipeline, before=before).reconstruction
 
 
 def default_pipeline(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tempfile
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from cad_renderers import Rig, Style
     from cad_renderers.calibration import Row
 
-__all__ = ["ASSUMED_SIZE_MM", "read_rows", "target_from_views"]
+__all__ = ["ASSUMED_SIZE_MM", "read_rows", "target_from_views", "views_digest"]
 
 ASSUMED_SIZE_MM = 100.0
 _NUMBERED = re.compile(r"(?:\D*[_-])?(\d+)(?:\D.*)?\.png", re.IGNORECASE)
@@ -33,16 +34,14 @@ def target_from_views(folder: Path, *, size_mm: float | None = None, rig: str | 
     else the calibrated ones. `size_mm` is the length of the part's longest side. Raises `InputError` for pictures that
     do not show one part.
     """
-    from cad_renderers import Style, View, Views, chosen_rig
+    from cad_renderers import View, Views
     from cad_renderers.hull import HullError, visual_hull
 
-    images = _folder_images(folder)
-    about = _about(folder)
+    images = [_decoded(path.read_bytes(), path.name) for path in _numbered(folder)]
+    cameras, style = _circumstances(folder, rig)
     try:
-        cameras: Rig = chosen_rig(rig) if rig or "rig" not in about else _rig(about["rig"])
-        style: Style = Style.from_json(about["style"]) if "style" in about else Style()
         hull = visual_hull(images, cameras, style=style)
-    except (HullError, ValueError, TypeError, KeyError) as error:
+    except HullError as error:
         raise InputError(f"{folder}: {error}") from None
     if size_mm is None:
         scale = (
@@ -62,6 +61,7 @@ def target_from_views(folder: Path, *, size_mm: float | None = None, rig: str | 
         vertices=hull.vertices * (size_mm or ASSUMED_SIZE_MM),
         faces=hull.faces,
         notes=notes,
+        source=folder,
     )
     each = tuple(
         View(name=camera.name, camera=camera, image=image, mask=_mask(image))
@@ -69,6 +69,30 @@ def target_from_views(folder: Path, *, size_mm: float | None = None, rig: str | 
     )
     views = Views(each=each, rig=cameras, style=style, renderer="given")
     return Target(mesh=mesh, rig=cameras, pictures=views)
+
+
+def views_digest(folder: Path, *, rig: str | None = None) -> str:
+    """Name by 16 hexadecimal digits what `target_from_views` would read: the pictures' bytes, cameras and style.
+
+    The size is not among it: it is one of the options. Raises `InputError` as `target_from_views` does.
+    """
+    cameras, style = _circumstances(folder, rig)
+    digest = hashlib.sha256(json.dumps([cameras.to_json(), style.to_json()], sort_keys=True).encode())
+    for path in _numbered(folder):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _circumstances(folder: Path, rig: str | None) -> tuple[Rig, Style]:
+    """Find the cameras and the look of a folder's pictures: those told, the folder's own, or the calibrated ones."""
+    from cad_renderers import Rig, Style, chosen_rig, chosen_style
+
+    about = _about(folder)
+    try:
+        cameras = chosen_rig(rig) if rig or "rig" not in about else Rig.from_json(about["rig"])
+        return cameras, Style.from_json(about["style"]) if "style" in about else chosen_style()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{folder}: {error}") from None
 
 
 def read_rows(sources: list[Path], *, most: int) -> list[Row]:
@@ -120,7 +144,8 @@ def _folder_row(folder: Path) -> Row:
     meshes = sorted(each for each in folder.iterdir() if each.suffix.lower() == ".stl")
     if len(meshes) != 1:
         raise InputError(f"{folder}: expected one STL file beside the pictures, found {len(meshes)}")
-    return _row(folder.name, _folder_images(folder), read_mesh(meshes[0]))
+    images = [_decoded(path.read_bytes(), path.name) for path in _numbered(folder)]
+    return _row(folder.name, images, read_mesh(meshes[0]))
 
 
 def _row(name: str, images: list[NDArray[np.uint8]], mesh: Mesh) -> Row:
@@ -132,8 +157,8 @@ def _row(name: str, images: list[NDArray[np.uint8]], mesh: Mesh) -> Row:
         raise InputError(str(error)) from None
 
 
-def _folder_images(folder: Path) -> list[NDArray[np.uint8]]:
-    """Read the eight numbered pictures of a folder (`0_front.png`, `image_0.png`, …) in the order of their numbers."""
+def _numbered(folder: Path) -> list[Path]:
+    """Find the eight numbered pictures of a folder (`0_front.png`, `image_0.png`, …) in the order of their numbers."""
     if not folder.is_dir():
         raise InputError(f"expected a folder of eight pictures, found none at {folder}; check the path")
     found: dict[int, Path] = {}
@@ -148,7 +173,7 @@ def _folder_images(folder: Path) -> list[NDArray[np.uint8]]:
         raise InputError(
             f"{folder}: expected eight pictures like 0.png or image_0.png to image_7.png, got {len(found)}"
         )
-    return [_decoded(found[number].read_bytes(), found[number].name) for number in sorted(found)]
+    return [found[number] for number in sorted(found)]
 
 
 def _decoded(data: bytes, name: str) -> NDArray[np.uint8]:
@@ -200,9 +225,3 @@ def _about(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: expected JSON with rig and style, got: {error}") from None
     return about if isinstance(about, dict) else {}
-
-
-def _rig(data: Any) -> Rig:
-    from cad_renderers import Rig
-
-    return Rig.from_json(data)

@@ -116,10 +116,10 @@ class Target:
         """The eight pictures that were given, or views of the mesh, rendered once."""
         if self.pictures is not None:
             return self.pictures
-        from cad_renderers import auto_renderer, chosen_rig
+        from cad_renderers import auto_renderer, chosen_rig, chosen_style
 
         renderer = self.renderer or auto_renderer()
-        return renderer.render(self.mesh, rig=self.rig or chosen_rig())
+        return renderer.render(self.mesh, rig=self.rig or chosen_rig(), style=chosen_style())
 
 
 class ProgramKind(enum.StrEnum):

@@ -223,7 +223,10 @@ def render(
     part: Annotated[Path, typer.Argument(metavar="PART", help="A mesh or STEP file.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path("views"),
     rig: CamerasOption = None,
-    style: Annotated[str | None, typer.Option(help="Look: a preset's name or a JSON file.", show_default="CAD")] = None,
+    style: Annotated[
+        str | None,
+        typer.Option(help="Look: a preset's name or a JSON file.", show_default="the calibrated, else cad-grey"),
+    ] = None,
     size: Annotated[int, typer.Option(help="Pixels along each picture's edge.", min=16, max=8192)] = 256,
     renderer: Annotated[str, typer.Option(help="auto, software, pyrender or vtk.")] = "auto",
     turntable: Annotated[

@@ -27,7 +27,7 @@ def calibrate_rig(sources: Sequence[Path], *, out: Path | None, most: int, json:
     A winner whose silhouettes do not fit is told, and not written. Raises `InputError` for rows that can't be used.
     """
     from cad_pipeline.pictures import read_rows
-    from cad_renderers import calibrated_rig_file
+    from cad_renderers import calibrated_rig_file, calibrated_style_file
     from cad_renderers.calibration import calibrate
 
     rows = read_rows(list(sources), most=most)
@@ -38,7 +38,7 @@ def calibrate_rig(sources: Sequence[Path], *, out: Path | None, most: int, json:
     best = scores[0]
     clear = best.silhouette_iou >= CLEAR_IOU
     place = out or calibrated_rig_file()
-    style = place.with_name(f"{place.stem}.style.json")
+    style = calibrated_style_file(place)
     if clear:
         _write(place, best.rig.to_json())
         _write(style, best.style.to_json())

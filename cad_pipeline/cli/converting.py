@@ -124,16 +124,15 @@ class _Walk:
         return exit_, {**report, "folder": str(self.store.place(name)), "exit_code": int(exit_)}
 
     def _earlier(self, part: Path, name: str) -> tuple[Mapping[str, Any], str] | None:
-        """Look for an earlier result to take over; that needs the file's bytes, and neither its mesh nor a sandbox."""
+        """Look for an earlier result to take over; that needs the input's bytes, and neither its mesh nor a sandbox."""
         from cad_pipeline.certificate import identity
 
-        # a folder of pictures has no bytes to know it by
-        if self.choices.existing is not Existing.RESUME or self.kind is Input.PICTURES:
+        if self.choices.existing is not Existing.RESUME:
             return None
         try:
             like = identity(part, self.options)
         except OSError:
-            # reading the mesh will say what is wrong with the file
+            # reading the part will say what is wrong with it
             return None
         report = self.store.finished(name, like)
         return None if report is None else (report, f"= {name}: {report['grade']}, taken over")

@@ -44,10 +44,9 @@ def render_part(part: Path, *, out: Path, unit: str | None, picture: Picture) ->
     """Write `N_view.png` for each camera, `contact_sheet.png`, `views.json`, and a GIF if frames were asked for."""
     from cad_pipeline.mesh import read_mesh
     from cad_renderers import (
-        CAD_GREY,
         Channel,
-        Style,
         chosen_rig,
+        chosen_style,
         depth_image,
         normal_image,
         renderer_named,
@@ -56,7 +55,7 @@ def render_part(part: Path, *, out: Path, unit: str | None, picture: Picture) ->
     )
 
     rig = _meant(lambda: chosen_rig(picture.rig))
-    style = _meant(lambda: Style.load(picture.style or CAD_GREY.name))
+    style = _meant(lambda: chosen_style(picture.style))
     mesh = read_mesh(part, unit=unit)
     renderer = _meant(lambda: renderer_named(picture.renderer))
     channels = tuple(Channel) if picture.maps is Maps.WRITTEN else ()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cad_renderers.camera import CORNER_ISO, RING_35, Camera, Fit, Rig
     from cad_renderers.choice import Probe, auto_renderer, explain_choice, probe_renderers, renderer_named
-    from cad_renderers.chosen import calibrated_rig_file, chosen_rig
+    from cad_renderers.chosen import calibrated_rig_file, calibrated_style_file, chosen_rig, chosen_style
     from cad_renderers.difference import DifferenceStyle, difference_views
     from cad_renderers.exploded import exploded_bodies, exploded_image
     from cad_renderers.maps import depth_image, normal_image
@@ -49,7 +49,9 @@ _HOMES = {
     "VtkRenderer": "vtk_gl",
     "auto_renderer": "choice",
     "calibrated_rig_file": "chosen",
+    "calibrated_style_file": "chosen",
     "chosen_rig": "chosen",
+    "chosen_style": "chosen",
     "depth_image": "maps",
     "difference_views": "difference",
     "exploded_bodies": "exploded",
@@ -89,7 +91,9 @@ __all__ = [
     "VtkRenderer",
     "auto_renderer",
     "calibrated_rig_file",
+    "calibrated_style_file",
     "chosen_rig",
+    "chosen_style",
     "depth_image",
     "difference_views",
     "explain_choice",

@@ -153,6 +153,9 @@ def calibrate(
         if len(refined) < _REFINED and not any(_alike(guess, other) for other in refined):
             progress(f"refining {guess.rig().name}")
             refined.append(_refine(guess, coarse))
+    # another margin looks like another fit as long as the margin is not known: the fits are to be told apart after it
+    likeliest = max(refined, key=lambda guess: coarse.score(guess, _FINE_PX))
+    refined += [_refine(replace(likeliest, fit=fit), coarse) for fit in Fit if fit is not likeliest.fit]
     scores = [_score(known, rig, CAD_GREY) for rig in (CORNER_ISO, RING_35, *extra)]
     guessed = {_score(known, guess.rig(), CAD_GREY): guess for guess in refined}
     scores += guessed

@@ -10,7 +10,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -196,6 +196,36 @@ def check_sphere(renderer: Renderer) -> None:
         _require(bool(np.isinf(view.depth[0, 0])), f"{view.name}: expected +inf depth beside the part")
 
 
+def check_through_hole(renderer: Renderer) -> None:
+    """Ground is seen through a square hole, of the size that geometry says, from above and from below alike."""
+    cells = {(x, y, 0) for x in range(5) for y in range(5)} - {(1, 3, 0), (2, 3, 0)}
+    views = renderer.render(boxes(cells), rig=_SIDES, size_px=100)
+    for name, left in (("top", 20), ("bottom", 40)):
+        mask = views[name].mask
+        hole = np.zeros((100, 100), dtype=bool)
+        hole[20:40, left : left + 40] = True
+        _require(
+            bool((mask == ~hole).all()),
+            f"{name}: expected ground in columns {left} to {left + 40} of a hole alone, {(mask == hole).sum()} px off",
+        )
+
+
+def check_hidden_lines(renderer: Renderer) -> None:
+    """What lies behind a wall, however thin it is, does not show through it: no line, no shade."""
+    for thickness in (1.0, 1e-2):
+        wall = box((0.0, 0.0, 0.0), (10.0, thickness, 10.0))
+        behind = box((3.0, 2.0 * thickness, 3.0), (7.0, 4.0, 6.0))
+        both = Solid(
+            vertices=np.vstack([wall.vertices, behind.vertices]),
+            faces=np.vstack([wall.faces, behind.faces + len(wall.vertices)]),
+        )
+        image = renderer.render(both, rig=_SIDES, size_px=96)["front"].image[4:-4, 4:-4]
+        _require(
+            bool((image == image[0, 0]).all()),
+            f"a wall {thickness:g} thick: expected one shade all over, got levels {image.min()} to {image.max()}",
+        )
+
+
 def check_thin_parts(renderer: Renderer) -> None:
     """A sheet and a wire thinner than a pixel are seen in every view, by their lines at least."""
     for solid in (box((0, 0, 0), (100, 80, 0.01)), box((0, 0, 0), (100, 0.05, 0.05))):
@@ -314,6 +344,8 @@ CHECKS: tuple[Callable[[Renderer], None], ...] = (
     check_determinism,
     check_cube_silhouette,
     check_sphere,
+    check_through_hole,
+    check_hidden_lines,
     check_thin_parts,
     check_many_triangles,
     check_refusals,
@@ -327,7 +359,7 @@ SLOW_CHECKS: tuple[Callable[[Renderer], None], ...] = (check_two_million_triangl
 """Checks that take seconds; the one without a display needs a renderer that `renderer_named` knows."""
 
 
-def verify(renderer: Renderer) -> None:
-    """Run all checks; raise `ConformanceError` at the first that fails."""
-    for check in CHECKS:
+def verify(renderer: Renderer, *, checks: Iterable[Callable[[Renderer], None]] = CHECKS) -> None:
+    """Run the checks, `SLOW_CHECKS` where they are given too; raise `ConformanceError` at the first that fails."""
+    for check in checks:
         check(renderer)

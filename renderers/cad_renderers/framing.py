@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_renderers.camera import Camera, Fit, Rig
+from cad_renderers.compiled import compiled
 from cad_renderers.part import Part
 
 __all__ = ["Frame", "fit", "frames", "project"]
@@ -38,13 +39,14 @@ class Frame:
         return matrix
 
 
+@compiled
 def project(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Apply a (3, 4) matrix to points (n, 3), in the same order of operations on every machine."""
-    x, y, z = points.T
-    out = np.empty_like(points)
-    for row in range(3):
-        a, b, c, d = matrix[row]
-        out[:, row] = (x * a + y * b) + (z * c + d)
+    out = np.empty((len(points), 3))
+    for i in range(len(points)):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        for row in range(3):
+            out[i, row] = (x * matrix[row, 0] + y * matrix[row, 1]) + (z * matrix[row, 2] + matrix[row, 3])
     return out
 
 

@@ -1,4 +1,4 @@
-"""From pictures to a solid: the visual hull, cut by the box under which it looks most like the pictures.
+"""From pictures to a solid: the visual hull, cut by the box and the faces with which it looks most like the pictures.
 
 The hull is exact for the outlines (an intersection of prisms), not of voxels: plane faces stay plane.
 """
@@ -6,7 +6,7 @@ The hull is exact for the outlines (an intersection of prisms), not of voxels: p
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_renderers.camera import Fit, Rig
+from cad_renderers.face_cuts import cut_by_faces
 from cad_renderers.framing import fit
+from cad_renderers.plane_faces import FaceReader
 from cad_renderers.shapes import Solid
-from cad_renderers.silhouettes import depth_inside, edge_agreement, iou, outline, silhouette
+from cad_renderers.silhouettes import depth_inside, edge_agreement, grey_of, iou, outline, silhouette
 from cad_renderers.software import SoftwareRenderer
 from cad_renderers.style import CAD_GREY, Style
 
@@ -29,6 +31,11 @@ _STEPS = ((1.3, _COARSE_PX), (1.12, _COARSE_PX), (1.04, _FINE_PX), (1.012, _FINE
 _SIMPLER_PX = 0.5
 _EVEN = 0.02
 _OUTLINES = 8.0
+_SHADES = 3.0
+_SHADE_STEP = 60.0
+_ROUNDS = 2
+_STRETCHES = (1.05, 1.015)
+_STEADY = 0.004
 
 Images = Sequence[NDArray[np.uint8]]
 
@@ -44,14 +51,53 @@ def likeness(one: Images, other: Images) -> tuple[NDArray[np.float64], NDArray[n
     return outlines, np.array([edge_agreement(a, b) for a, b in pairs])
 
 
+def shade_difference(one: Images, other: Images) -> NDArray[np.float64]:
+    """Compute, picture by picture, how far the grey levels of two parts are apart (n,): 0 alike, 1 all of it off."""
+    out = []
+    for a, b in zip(one, other, strict=True):
+        either = silhouette(a) | silhouette(b)
+        apart = np.abs(grey_of(a) - grey_of(b))[either]
+        out.append(float((np.minimum(apart, _SHADE_STEP) / _SHADE_STEP).mean()) if len(apart) else 0.0)
+    return np.array(out)
+
+
+class _Judge:
+    """Says how well a solid explains the pictures: outlines are what a hull must keep, the rest tells solids apart."""
+
+    def __init__(self, images: Images, rig: Rig, style: Style) -> None:
+        self._images, self._rig, self._style = images, rig, style
+
+    def __call__(self, solid: Solid | None) -> float:
+        """Draw a solid as the pictures were and score it; what shows nothing scores least."""
+        if solid is None:
+            return -np.inf
+        try:
+            drawn = (
+                SoftwareRenderer().render(solid, rig=self._rig, style=self._style, size_px=len(self._images[0])).images
+            )
+        except ValueError:  # nothing that shows
+            return -np.inf
+        outlines, lines = (float(each.mean()) for each in likeness(self._images, drawn))
+        return _OUTLINES * outlines + lines - _SHADES * float(shade_difference(self._images, drawn).mean())
+
+    def of_manifold(self, solid: Any) -> float:
+        """Score a manifold."""
+        return self(_solid(solid))
+
+
 def visual_hull(images: Images, rig: Rig, *, style: Style = CAD_GREY) -> Solid:
     """Carve the solid that the pictures (h, h, 3) of a rig's cameras leave, in the part's axes; its longest side is 1.
 
     Seen from corners alone, a hull stands far out over the middle of each face (that of a cube has twice its volume),
     and pictures that a rig fits to the part's box do not say how long the box's sides are. Both are settled by trying
-    boxes: the one is kept with which the hull, drawn in `style` from the same cameras, has the silhouettes and the
-    lines most like the pictures'. Raises `HullError` for pictures that contradict each other or show nothing.
+    boxes: the one is kept with which the hull, drawn in `style` from the same cameras, has the silhouettes, lines and
+    shades most like the pictures'. What no silhouette tells, hollows and round outlines, comes from plane faces square
+    to an axis, known by their shade in `style`: each cut that they suggest is tried and judged in the same way.
+    Pictures in another style give the mere hull. Raises `HullError` for pictures that contradict each other or show
+    nothing.
     """
+    from manifold3d import Manifold
+
     if len(images) != len(rig):
         raise HullError(f"expected {len(rig)} pictures for the rig {rig.name}, got {len(images)}")
     if rig.fit is Fit.TIGHT:
@@ -65,8 +111,22 @@ def visual_hull(images: Images, rig: Rig, *, style: Style = CAD_GREY) -> Solid:
     ink_px = style.ink.silhouette_width_px * max(1.0, (len(masks[0]) / 256.0) ** 0.5)
     fields = _averaged([depth_inside(mask) for mask in masks], rig)
     outlines = [(k, outline(field, level_px=ink_px / 2.0), len(field)) for k, field in fields]
-    half = _likeliest(outlines, rig, images, style)
-    solid, pixel = _carve(outlines, rig, half)
+    judge = {px: _Judge([_shrunk(image, px) for image in images], rig, style) for px in (_COARSE_PX, _FINE_PX)}
+    half = _likeliest(outlines, rig, judge)
+    reader = FaceReader(images, rig, style, ink_px=ink_px)
+    fine = judge[_FINE_PX].of_manifold
+    solid, pixel, reached = Manifold(), 0.0, -np.inf
+    for _ in range(_ROUNDS):
+        carved, width = _carve(outlines, rig, half)
+        cut = cut_by_faces(carved, reader, half, fine)
+        if fine(cut) <= reached:
+            break
+        solid, pixel, reached = cut, width, fine(cut)
+        # cut to its faces a solid tells its proportions better than the mere hull did
+        stretch = _stretched(cut, fine)
+        if np.abs(stretch - 1.0).max() < _STEADY:
+            break
+        half = half * stretch / (half * stretch).max()
     hull = _solid(solid.simplify(_SIMPLER_PX * pixel))
     if hull is None:
         raise HullError("expected silhouettes of one part, got some that exclude each other; is it the right rig?")
@@ -75,23 +135,13 @@ def visual_hull(images: Images, rig: Rig, *, style: Style = CAD_GREY) -> Solid:
     return Solid(vertices=(hull.vertices - middle) / size, faces=hull.faces)
 
 
-def _likeliest(outlines: list[tuple[int, list[Any], int]], rig: Rig, images: Images, style: Style) -> Any:
+def _likeliest(outlines: list[tuple[int, list[Any], int]], rig: Rig, judge: dict[int, _Judge]) -> NDArray[np.float64]:
     """Find the box's half sizes, the longest 1: first over a grid, then by ever smaller steps from the best."""
-    small = {px: [_shrunk(image, px) for image in images] for px in (_COARSE_PX, _FINE_PX)}
 
     @cache
     def score(half: tuple[float, float, float], px: int = _COARSE_PX) -> float:
-        try:
-            hull = _solid(_carve(outlines, rig, np.array(half))[0])
-            if hull is None:
-                return 0.0
-            drawn = SoftwareRenderer().render(hull, rig=rig, style=style, size_px=px)
-        except ValueError:  # nothing is left, or nothing that shows
-            return 0.0
-        alike, lines = (float(each.mean()) for each in likeness(small[px], drawn.images))
-        # outlines are what a hull must keep, lines what tells boxes apart; where both leave it open, as for a ball,
-        # even sides are the safer guess
-        return _OUTLINES * alike + lines - _EVEN * float(np.std(np.log(half)))
+        # where all leaves it open, even sides are the safer guess
+        return judge[px](_solid(_carve(outlines, rig, np.array(half))[0])) - _EVEN * float(np.std(np.log(half)))
 
     def scaled(half: tuple[float, float, float], axis: int, by: float) -> tuple[float, float, float]:
         sides = np.array(half)
@@ -110,6 +160,21 @@ def _likeliest(outlines: list[tuple[int, list[Any], int]], rig: Rig, images: Ima
                 break
             best = better
     return np.array(best)
+
+
+def _stretched(solid: Any, score: Callable[[Any], float]) -> NDArray[np.float64]:
+    """Find by which factors along the axes (3,) a manifold looks still more like the pictures."""
+    best, reached = np.ones(3), score(solid)
+    for step in _STRETCHES:
+        for axis, by in itertools.product(range(3), (step, 1.0 / step)):
+            while True:
+                tried = best.copy()
+                tried[axis] *= by
+                found = score(solid.scale(tuple(tried)))
+                if found <= reached:
+                    break
+                best, reached = tried, found
+    return np.asarray(best / best.max())
 
 
 def _shrunk(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:

@@ -124,24 +124,24 @@ def prepare(mesh: Triangles, /, *, crease_deg: float) -> Part:
     halves, uses = kernels.paired_edges(triangles, count)
     first, second = halves[:, 0], halves[:, 1]
     edge_vertices = np.column_stack([triangles.ravel()[first], triangles[first // 3, (first + 1) % 3]])
-    edge_faces = np.where(halves >= 0, halves // 3, -1).astype(np.int32)
+    edge_faces = np.ascontiguousarray(np.where(halves >= 0, halves // 3, -1), dtype=np.int32)
     starts = triangles.ravel()[np.maximum(second, 0)]
     turned = np.where((second >= 0) & (starts == edge_vertices[:, 0]), -1, 1).astype(np.int8)
     for _ in range(4):  # rows of slivers pass a normal on
         if not kernels.inherit_normals(halves, turned, normals, sliver, longest):
             break
-    cosines = turned * np.einsum("ij,ij->i", normals[edge_faces[:, 0]], normals[edge_faces[:, 1]])
-    unknown = (sliver[edge_faces] == 1).any(axis=1)
+    one, other = edge_faces[:, 0], edge_faces[:, 1]
+    cosines = kernels.edge_cosines(normals, edge_faces, turned)
+    unknown = (sliver[one] == 1) | (sliver[other] == 1)
     soft = (uses == 2) & ((cosines > math.cos(math.radians(crease_deg))) | unknown)
     smooth = (soft & (turned > 0)).astype(np.uint8)
     regions = kernels.join_regions(halves, cosines * (uses == 2), math.cos(math.radians(_COPLANAR_DEG)), len(triangles))
     groups, n_groups = kernels.corner_groups(triangles, halves, smooth)
-    weights = np.zeros(len(triangles))
-    np.add.at(weights, regions, areas)
-    weights = weights[regions]
-    pairs = weights[edge_faces]
-    bends = (smooth == 1) & (cosines < math.cos(math.radians(_BEND_DEG))) & ~(sliver[edge_faces] > 0).any(axis=1)
-    planes = (pairs.max(axis=1) >= _PLANE_AREA) & (pairs.max(axis=1) > _PLANE_RATIO * pairs.min(axis=1))
+    weights = kernels.region_areas(regions, areas)
+    larger, smaller = np.maximum(weights[one], weights[other]), np.minimum(weights[one], weights[other])
+    known = (sliver[one] == 0) & (sliver[other] == 0)
+    bends = (smooth == 1) & (cosines < math.cos(math.radians(_BEND_DEG))) & known
+    planes = (larger >= _PLANE_AREA) & (larger > _PLANE_RATIO * smaller)
     corner, flat = kernels.group_normals(points, triangles, normals, weights, groups, n_groups)
     kind = np.where(soft, EdgeKind.SMOOTH, EdgeKind.FEATURE).astype(np.uint8)
     edge_vertices = np.ascontiguousarray(edge_vertices, dtype=np.int32)
@@ -154,7 +154,7 @@ def prepare(mesh: Triangles, /, *, crease_deg: float) -> Part:
         corner_normals=groups,
         flat=flat,
         edge_vertices=edge_vertices,
-        edge_faces=np.ascontiguousarray(edge_faces),
+        edge_faces=edge_faces,
         edge_kind=kind,
         edge_turned=turned,
         outward=bool((uses == 2).all() and (turned > 0).all() and volume > 0.0),

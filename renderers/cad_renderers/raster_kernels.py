@@ -32,12 +32,12 @@ def nearest_triangles(
         x0, y0, z0 = screen[faces[f, 0], 0], screen[faces[f, 0], 1], screen[faces[f, 0], 2]
         x1, y1, z1 = screen[faces[f, 1], 0], screen[faces[f, 1], 1], screen[faces[f, 1], 2]
         x2, y2, z2 = screen[faces[f, 2], 0], screen[faces[f, 2], 1], screen[faces[f, 2], 2]
+        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+        if area == 0.0 or (outward and area > 0.0):  # rows run down: what faces the viewer turns the other way
+            continue
         top, bottom = max(0.0, np.ceil(min(y0, y1, y2) - 0.5)), min(size - 1.0, np.floor(max(y0, y1, y2) - 0.5))
         left, right = max(0.0, np.ceil(min(x0, x1, x2) - 0.5)), min(size - 1.0, np.floor(max(x0, x1, x2) - 0.5))
         if top > bottom or left > right:
-            continue
-        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-        if area == 0.0 or (outward and area > 0.0):  # rows run down: what faces the viewer turns the other way
             continue
         slope_x = ((z1 - z0) * (y2 - y0) - (z2 - z0) * (y1 - y0)) / area
         slope_y = ((z2 - z0) * (x1 - x0) - (z1 - z0) * (x2 - x0)) / area

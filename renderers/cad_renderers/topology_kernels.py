@@ -10,12 +10,14 @@ from cad_renderers.compiled import compiled
 __all__ = [
     "corner_groups",
     "drop_specks",
+    "edge_cosines",
     "face_geometry",
     "find",
     "group_normals",
     "inherit_normals",
     "join_regions",
     "paired_edges",
+    "region_areas",
     "weld",
 ]
 
@@ -154,6 +156,30 @@ def inherit_normals(
                 sliver[f] = 2
                 given += 1
     return given
+
+
+@compiled
+def edge_cosines(normals: F64, edge_faces: I32, turned: NDArray[np.int8]) -> F64:
+    """Compute the cosine of the turn between the two triangles of each edge (e,); beyond a border it says nothing."""
+    cosines = np.zeros(len(edge_faces))
+    for e in range(len(edge_faces)):
+        f, g = edge_faces[e, 0], edge_faces[e, 1]
+        if g >= 0:
+            dot = normals[f, 0] * normals[g, 0] + normals[f, 1] * normals[g, 1] + normals[f, 2] * normals[g, 2]
+            cosines[e] = turned[e] * dot
+    return cosines
+
+
+@compiled
+def region_areas(regions: I32, areas: F64) -> F64:
+    """Sum the areas of the triangles of each region and give each triangle (m,) its region's."""
+    sums = np.zeros(len(regions))
+    for f in range(len(regions)):
+        sums[regions[f]] += areas[f]
+    out = np.empty(len(regions))
+    for f in range(len(regions)):
+        out[f] = sums[regions[f]]
+    return out
 
 
 @compiled

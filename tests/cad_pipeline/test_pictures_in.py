@@ -18,11 +18,12 @@ from cad_pipeline.mesh import write_stl
 from cad_pipeline.pictures import read_rows, target_from_views
 from cad_pipeline.values import Mesh, Target
 from cad_pipeline.verify.likeness import ViewsVerifier
-from cad_renderers import CORNER_ISO, Rig, SoftwareRenderer, chosen_rig
+from cad_renderers import CAD_GREY, CORNER_ISO, Material, Rig, SoftwareRenderer, chosen_rig
 from cad_renderers.shapes import box, boxes, letter_f
 from cad_sandbox.execution import Execution
 
 PROGRAM = "length = 40.0  # mm, along x\nresult = box(length, 25, 10)\n"
+BLOCK = box((0, 0, 0), (40, 25, 10))
 ORDER = (3, 1, 7, 0, 5, 2, 6, 4)
 HIDDEN = replace(CORNER_ISO, name="hidden", cameras=tuple(CORNER_ISO.cameras[k] for k in ORDER))
 
@@ -90,15 +91,9 @@ def test_failures_are_judged_too(tmp_path: Path) -> None:
 
 
 def test_convert_takes_pictures_and_says_what_they_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    block = box((0, 0, 0), (40, 25, 10))
-    SoftwareRenderer().render(block, size_px=128).save(tmp_path / "block")
+    SoftwareRenderer().render(BLOCK, size_px=128).save(tmp_path / "block")
     (tmp_path / "block.py").write_text(PROGRAM)
-
-    class Sandbox(ScriptedSandbox):
-        def run(self, source, folder, /, *, limits=None):
-            return replace(super().run(source, folder), mesh=executed(folder, block).mesh)
-
-    sandbox = Sandbox({PROGRAM: built(volume_mm3=1e4)})
+    sandbox = Drawer({PROGRAM: built(volume_mm3=1e4)})
     monkeypatch.setattr("cad_pipeline.warm.warm_sandbox", lambda *_: sandbox)
     program, views, out = str(tmp_path / "block.py"), str(tmp_path / "block"), str(tmp_path / "out")
     code, _, told = call("convert", "--views", views, "-o", out, "--generator", program)
@@ -113,6 +108,93 @@ def test_convert_takes_pictures_and_says_what_they_lack(tmp_path: Path, monkeypa
     target = target_from_views(tmp_path / "block", size_mm=55.0)
     assert np.ptp(target.mesh.vertices, axis=0) == pytest.approx([55.0, 33.0, 11.0])
     assert any("given longest side of 55 mm" in note for note in target.mesh.notes)
+
+
+class Drawer(ScriptedSandbox):
+    """Builds a block whatever the program says, with the mesh that a judge of pictures needs."""
+
+    def run(self, source, folder, /, *, limits=None):
+        return replace(super().run(source, folder), mesh=executed(folder, BLOCK).mesh)
+
+
+@pytest.fixture
+def block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Draw a block into a folder, and let its hull cost nothing."""
+    sandbox = Drawer({PROGRAM: built(volume_mm3=1e4)})
+    monkeypatch.setattr("cad_pipeline.warm.warm_sandbox", lambda *_: sandbox)
+    monkeypatch.setattr("cad_renderers.hull.visual_hull", lambda *_, **__: box((0, 0, 0), (1, 0.625, 0.25)))
+    SoftwareRenderer().render(BLOCK, size_px=128).save(tmp_path / "block")
+    (tmp_path / "block.py").write_text(PROGRAM)
+    return tmp_path / "block"
+
+
+def test_an_earlier_result_of_the_same_pictures_stands(block: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, program = block.parent / "out", str(block.parent / "block.py")
+    carved = []
+    hull = lambda *_, **__: carved.append(1) or box((0, 0, 0), (1, 0.625, 0.25))  # noqa: E731
+    monkeypatch.setattr("cad_renderers.hull.visual_hull", hull)
+
+    def again(*more: str) -> tuple[int, str]:
+        before = len(carved)
+        code, _, told = call("convert", "--views", str(block), "-o", str(out), "--generator", program, *more)
+        assert code == 0, told
+        return len(carved) - before, told
+
+    assert again("--resume")[0] == 1
+    report = json.loads((out / "block" / "report.json").read_text())
+    assert report["input"]["path"] == str(block) and report["input"]["digest"] != report["input"]["mesh_digest"]
+    works, told = again("--resume")
+    assert works == 0 and "taken over" in told
+    assert again("--resume", "--size", "80")[0] == 1
+    assert again("--resume", "--size", "80")[0] == 0
+    assert again("--resume")[0] == 1
+    # the folder's own cameras count, though no picture changed
+    about = json.loads((block / "views.json").read_text())
+    about["rig"]["margin"] = 0.02
+    (block / "views.json").write_text(json.dumps(about))
+    assert again("--resume")[0] == 1
+    assert again("--resume")[0] == 0
+    picture = sorted(block.glob("3_*.png"))[0]
+    pixels = np.array(Image.open(picture))
+    pixels[64, 64] ^= 1
+    Image.fromarray(pixels).save(picture)
+    assert again("--resume")[0] == 1
+
+
+def test_a_broken_folder_is_told_with_resume_too(block: Path) -> None:
+    sorted(block.glob("5_*.png"))[0].unlink()
+    code, _, told = call("convert", "--views", str(block), "-o", str(block.parent / "out"), "--resume")
+    assert code == 2 and "got 7" in told
+
+
+def test_the_library_takes_pictures_too(block: Path) -> None:
+    from cad_pipeline import reconstruct_views
+    from cad_pipeline.generators.scripted import ScriptedGenerator
+
+    script = ScriptedGenerator((PROGRAM,))
+    found = reconstruct_views(block, size_mm=80.0, generator=script)
+    assert found.accepted and found.target.pictures is not None
+    assert np.ptp(found.target.mesh.vertices, axis=0).max() == pytest.approx(80.0)
+    assert found.best is not None and found.best.verdict.iou_method.startswith("no volume, pictures only")
+    kept = reconstruct_views(str(block), rig="ring-35", generator=script, out=block.parent / "out", min_iou=0.5)
+    report = json.loads((block.parent / "out" / "block" / "report.json").read_text())
+    assert report["options"]["rig"] == "ring-35" and report["input"]["path"] == str(block)
+    assert kept.target.pictures is not None and kept.target.pictures.rig.name == "ring-35"
+    assert any("--size" in note for note in kept.target.mesh.notes)
+    with pytest.raises(InputError, match="found none"):
+        reconstruct_views(block / "missing", generator=script)
+    with pytest.raises(InputError, match="rig's name"):
+        reconstruct_views(block, rig="no-such-rig", generator=script)
+
+
+def test_a_calibrated_look_is_used_for_pictures_and_for_views(block: Path, settings: Path) -> None:
+    gold = replace(CAD_GREY, name="gold", material=Material(color=(0.8, 0.6, 0.2)))
+    (settings / "cad-pipeline").mkdir(parents=True)
+    (settings / "cad-pipeline" / "rig.style.json").write_text(json.dumps(gold.to_json()))
+    (block / "views.json").unlink()
+    pictures = target_from_views(block).pictures
+    assert pictures is not None and pictures.style == gold
+    assert Target(mesh=Mesh(name="b", vertices=BLOCK.vertices, faces=BLOCK.faces)).views.style == gold
 
 
 def test_pictures_and_meshes_do_not_mix(tmp_path: Path) -> None:

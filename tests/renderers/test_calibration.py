@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cad_pipeline.mesh import read_mesh
 from cad_renderers import CAD_GREY, CORNER_ISO, Camera, EdgeSet, Rig, SoftwareRenderer
 from cad_renderers.calibration import Row, calibrate
 from cad_renderers.shapes import Solid, boxes, letter_f, moved
@@ -51,6 +53,23 @@ def test_a_rolled_ring_at_another_elevation_is_found_to_a_degree() -> None:
     assert Rig.from_json(scores[0].rig.to_json()) == scores[0].rig
     preset = next(score for score in scores if score.rig.name == "corner-iso")
     assert preset.silhouette_iou < scores[0].silhouette_iou - 0.1
+
+
+@pytest.mark.slow
+def test_the_fit_is_told_apart_from_the_margin() -> None:
+    samples = Path(__file__).resolve().parents[2] / "samples" / "meshes"
+    cameras = []
+    for azimuth in (100, 10, 55, 145, 190, 235, 280, 325):
+        right, up, toward = Camera.at("c", azimuth_deg=azimuth, elevation_deg=28.0).axes
+        cameras.append(Camera(name=f"c{azimuth}", eye=tuple(toward), up=tuple(0.98 * right + 0.2 * up)))
+    hidden = Rig(name="hidden", cameras=tuple(cameras), margin=0.05)
+    given = []
+    for name in ("clevis", "counterbored_bracket"):
+        mesh = read_mesh(samples / f"{name}.stl")
+        given.append(Row(name=name, images=SoftwareRenderer().render(mesh, rig=hidden, size_px=128).images, mesh=mesh))
+    best = calibrate(given)[0]
+    assert best.rig.fit is hidden.fit and abs(best.rig.margin - 0.05) < 0.006
+    assert worst_deg(best.rig, hidden) < 0.5 and best.silhouette_iou > 0.99
 
 
 def test_rows_of_other_counts_are_refused() -> None:

@@ -9,6 +9,9 @@ import pytest
 
 from cad_renderers import SoftwareRenderer, View, Views, conformance
 from cad_renderers.conformance import ConformanceError, disagreement
+from cad_renderers.drawing import Drawing
+from cad_renderers.framing import project
+from cad_renderers.raster_kernels import nearest_triangles
 from cad_renderers.shapes import Solid, letter_f
 
 
@@ -38,6 +41,12 @@ def _upside_down(view: View) -> View:
 
 def _mirrored_always_the_same(mesh: Solid) -> Solid:
     return mesh if mesh.vertices[:, 0].mean() > 0.0 else mesh.mirrored()
+
+
+def _scratched(view: View) -> View:
+    image = view.image.copy()
+    image[40, 30:60] = 140
+    return replace(view, image=image)
 
 
 def _negative_normals(view: View) -> View:
@@ -78,6 +87,9 @@ def _never_the_same(view: View) -> View:
         ("cube_silhouette", Spoiled(mesh=lambda m: replace(m, vertices=m.vertices * (1.0, 1.0, 1.2)))),
         ("sphere", Spoiled(views=_each(_negative_normals))),
         ("sphere", Spoiled(mesh=lambda m: replace(m, vertices=m.vertices * (1.0, 1.0, 0.9)))),
+        ("through_hole", Spoiled(views=_each(_flipped))),
+        ("through_hole", Spoiled(views=_each(lambda v: replace(v, mask=np.ones_like(v.mask))))),
+        ("hidden_lines", Spoiled(views=_each(_scratched))),
         ("thin_parts", Spoiled(views=_each(lambda v: replace(v, image=np.full_like(v.image, 255))))),
         ("many_triangles", Spoiled(views=_each(_without_rows))),
         ("flat_and_open", Spoiled(views=_each(lambda v: replace(v, mask=v.mask & (v.name != "bottom"))))),
@@ -114,3 +126,25 @@ def test_disagreement_is_measured() -> None:
     pixels, masks = disagreement(views, changed)
     assert pixels == pytest.approx(0.1, abs=0.01)
     assert masks == 0.0
+
+
+def test_a_chosen_set_of_checks_is_run() -> None:
+    asked = []
+    conformance.verify(SoftwareRenderer(), checks=(asked.append,))
+    assert [renderer.name for renderer in asked] == ["software"]
+    with pytest.raises(ConformanceError):
+        conformance.verify(Spoiled(views=_each(_flipped)))
+
+
+def test_a_renderer_of_ones_own_needs_only_eyes() -> None:
+    class Mine(Drawing):
+        name = "mine"
+
+        @staticmethod
+        def seeing(part, windows, samples_px, /):
+            for frame in windows:
+                screen = project(part.vertices, frame.pixel_matrix(samples_px))
+                yield nearest_triangles(screen, part.faces, samples_px, part.outward)
+
+    checks = (conformance.check_shape, conformance.check_orientation, conformance.check_agreement)
+    conformance.verify(Mine(), checks=checks)
