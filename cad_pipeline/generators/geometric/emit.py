@@ -51,7 +51,7 @@ def emit(program: FeatureProgram, title: str, tolerance: float) -> Text:
         writer.write(group)
     writer.statements = writer.book.inlined(writer.statements)
     lines = [f'"""{title}"""', "", "import cadquery as cq", ""]
-    block = writer.book.lines(used_by="\n".join(writer.statements))
+    block = writer.book.lines()
     if block:
         lines += ["# Dimensions", *block, ""]
     rows = [row for statement in writer.statements for row in wrapped(statement)]

@@ -57,7 +57,14 @@ class ParameterBook:
         return name
 
     def inlined(self, statements: list[str]) -> list[str]:
-        """Put sums that are used only once where they are used; returns the statements."""
+        """Forget sums that no statement needs, put those used only once where they are used; returns the statements."""
+        used_by = "\n".join(statements)
+        kept: list[tuple[str, str]] = []
+        for name, expression in reversed(self.derived):
+            if re.search(rf"\b{name}\b", used_by):
+                kept.insert(0, (name, expression))
+                used_by += "\n" + expression
+        self.derived = kept
         for name, expression in list(self.derived):
             word = re.compile(rf"\b{name}\b")
             places = [k for k, text_ in enumerate(statements) for _ in word.findall(text_)]
@@ -72,8 +79,8 @@ class ParameterBook:
                 self.derived = [(n, _substituted(e, word, expression)) for n, e in self.derived]
         return statements
 
-    def lines(self, used_by: str) -> list[str]:
-        """Write the block of assignments, aligned, with units; sums that `used_by` does not need are left out."""
+    def lines(self) -> list[str]:
+        """Write the block of assignments, aligned, with units, and the sums below it."""
         if not self.parameters:
             return []
         width = max(len(p.name) for p in self.parameters)
@@ -83,12 +90,7 @@ class ParameterBook:
             f"{p.name:<{width}} = {n:<{digits}}  # {p.unit}{': ' + p.comment if p.comment else ''}".rstrip()
             for p, n in zip(self.parameters, numbers, strict=True)
         ]
-        sums: list[str] = []
-        for name, expression in reversed(self.derived):
-            if re.search(rf"\b{name}\b", used_by):
-                sums.insert(0, f"{name} = {expression}")
-                used_by += "\n" + expression
-        return [*lines, *sums]
+        return [*lines, *(f"{name} = {expression}" for name, expression in self.derived)]
 
 
 def _substituted(within: str, word: re.Pattern[str], expression: str) -> str:

@@ -186,7 +186,7 @@ def _piece_features(part: Part, piece: Piece, frames: list[Frame], depth: int) -
 
     def worth(candidate: Candidate) -> float:
         # what is lost counts by the piece's share of the whole part, what must be read counts in full
-        return share * candidate.iou - part.price * candidate.program.numbers
+        return float(share * candidate.iou) - part.price * candidate.program.numbers
 
     best = max(found, key=worth, default=None)
     if depth < DEEPEST and (best is None or share * (1.0 - best.iou) > WORTH_A_SEARCH):
