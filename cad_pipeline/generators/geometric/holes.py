@@ -168,7 +168,7 @@ def _hole(
         over = frame_along(-frame.axes[2], frame.origin, None if frame.plane_name else frame.axes[0])
         below = to_frame(target.transform(np.column_stack([frame.axes.T, frame.origin])), over)
         return _hole([_over(b, frame, over) for b in reversed(stack)], over, below, [], scale, turned=True)
-    depth = None if open_down else nice(high - low, scale.noise)
+    depth = None if open_down else _depth(stack, low, high, target, scale)
     stepped = len(stack) == 2 or narrow.mouth_radius is not None
     if not turned and open_down and not stepped and not any(abs(high - level) < scale.level for level in levels):
         high = target.bounding_box()[5]  # a hole through a curved wall starts outside the part
@@ -188,6 +188,17 @@ def _hole(
     # the tip of the cone lies on the bore's own radius: that is what CadQuery's countersink is measured from
     angle = 2 * math.degrees(math.atan2(wide.mouth_radius - wide.radius, wide.mouth_depth))
     return replace(hole, countersink=(2 * wide.mouth_radius, nice(angle, 0.2)))
+
+
+def _depth(stack: list[_Bore], low: float, high: float, target: Manifold, scale: Scale) -> float:
+    """How deep to drill: where the floor is no floor but another hollow, a little into it, so that no skin stays."""
+    narrow = min(stack, key=lambda b: b.radius)
+    into = min(0.25 * narrow.radius, 0.02 * scale.size)
+    beam = m3.Manifold.cylinder(into, 0.9 * narrow.radius, 0.9 * narrow.radius, 32)
+    met = (beam.translate((narrow.x, narrow.y, low - into)) ^ target).volume()
+    if met < 1e-3 * beam.volume():
+        return nice(high - low + into, 0.5 * into)
+    return nice(high - low, scale.noise)
 
 
 def _widest_below(stack: list[_Bore]) -> bool:

@@ -16,15 +16,20 @@ _CLEARLY_WORTH = 3.0
 
 
 def pruned(features: Sequence[Feature], target: Manifold, price: float) -> list[Feature]:
-    """Drop the features, bases and bores aside, that cost more than they bring: `price` IoU a number."""
+    """Drop the features, bases and bores aside, that cost more than they bring, `price` IoU a number.
+
+    What opens or closes a hole through the part stays.
+    """
     kept = list(features)
     volume = target.volume()
-    reached = iou(build(kept), target)
+    whole = build(kept)
+    reached, genus = iou(whole, target), whole.genus()
     suspects = [f for f in _optional(kept) if _volume(f) < _CLEARLY_WORTH * price * f.numbers * volume]
     for feature in sorted(suspects, key=_weight):
         rest = _without(kept, feature)
-        left = iou(build(rest), target)
-        if left > reached - price * feature.numbers:
+        built = build(rest)
+        left = iou(built, target)
+        if left > reached - price * feature.numbers and built.genus() == genus:
             kept, reached = rest, left
     return kept
 

@@ -28,6 +28,7 @@ __all__ = ["Candidate", "Part", "search"]
 
 PRICE_PER_NUMBER = 2e-5
 PRICE_PER_BODY = 5e-3
+PRICE_PER_TUNNEL = 1.5e-3
 MOST_NUMBERS = 370
 GOOD_ENOUGH = 0.9985
 BASE_NUMBERS = 150
@@ -84,6 +85,11 @@ class Part:
         """How many bodies the part has."""
         return _bodies(self.solid)
 
+    @cached_property
+    def tunnels(self) -> int:
+        """How many holes go through the part: its first Betti number, where no body has a void."""
+        return _tunnels(self.solid)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
@@ -93,14 +99,16 @@ class Candidate:
     solid: Manifold
     iou: float
     stray_bodies: int = 0
+    tunnels_off: int = 0
     too_long: bool = False
     price: float = PRICE_PER_NUMBER
 
     @property
     def score(self) -> float:
-        """IoU less the price of reading and of stray bodies; a program over the limit of numbers comes last."""
+        """IoU less the price of reading, of stray bodies and of holes too many or too few; a program over the limit of numbers comes last."""
         numbers = self.program.numbers
         fine = self.price * numbers + PRICE_PER_BODY * min(self.stray_bodies, 10)
+        fine += PRICE_PER_TUNNEL * min(self.tunnels_off, 10)
         return self.iou - fine - (0.5 if self.too_long else 0.0)
 
 
@@ -133,7 +141,7 @@ def _without_bores(part: Part, frames: list[Frame], depth: int = 0) -> list[Cand
     """Explain a part piece by piece where inner loops let it be taken apart, as a whole where that comes out worse."""
     apart = take_apart(part.vertices, part.faces, part.facets, part.solid, part.scale)
     found = [] if apart is None else _assembled(part, apart, frames, depth)
-    if not any(c.iou > part.enough(SERVES) for c in found):
+    if not any(c.iou > part.enough(SERVES) and c.tunnels_off == 0 and c.stray_bodies == 0 for c in found):
         found += _explained(part, frames)
     return sorted(found, key=lambda c: -c.score)
 
@@ -255,13 +263,18 @@ def _scored(part: Part, route: str, features: list[Feature]) -> Candidate | None
     solid = build(features)
     stray = abs(_bodies(solid) - part.bodies)
     program = FeatureProgram(tuple(features), route)
-    return Candidate(program, solid, iou(solid, part.solid), stray, program.numbers > part.limit, part.price)
+    off = abs(_tunnels(solid) - part.tunnels)
+    return Candidate(program, solid, iou(solid, part.solid), stray, off, program.numbers > part.limit, part.price)
 
 
 def _bodies(solid: Manifold) -> int:
     """Count bodies, without the crumbs that touching faces leave."""
     crumb = 1e-6 * abs(solid.volume())
     return sum(piece.volume() > crumb for piece in solid.decompose())
+
+
+def _tunnels(solid: Manifold) -> int:
+    return int(solid.genus()) + _bodies(solid) - 1
 
 
 def _varied(found: list[Candidate], most: int) -> list[Candidate]:
