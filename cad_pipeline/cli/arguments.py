@@ -22,7 +22,6 @@ __all__ = [
     "Timeout",
     "Unit",
     "Walls",
-    ,
 ]
 
 Out = Annotated[

@@ -50,9 +50,12 @@ def success_curve(scores: Sequence[Score], *, title: str = "Share of pairs with 
     for value in np.linspace(0.0, 1.0, 11):
         canvas.mark_x(float(value), f"{value:.1f}")
     if len(ious):
-        grid = np.unique(np.concatenate([np.linspace(0.0, 1.0, 201), ious[ious >= 0.0]]))
-        share = 1.0 - np.searchsorted(ious, grid, side="left") / len(ious)
-        canvas.curve(grid.tolist(), share.tolist(), _BLUE)
+        steps = np.unique(np.concatenate([[0.0, 1.0], ious[ious >= 0.0]]))
+        reach = 1.0 - np.searchsorted(ious, steps, side="left") / len(ious)
+        beyond = 1.0 - np.searchsorted(ious, steps, side="right") / len(ious)
+        # the share falls just beyond each IoU that occurs
+        xs, ys = np.repeat(steps, 2), np.column_stack([reach, beyond]).ravel()
+        canvas.curve(xs.tolist(), ys.tolist(), _BLUE)
     return canvas.image
 
 
@@ -69,7 +72,7 @@ class _Canvas:
         self._draw.text((left, 18), title, fill=_INK, font=self._fonts[28])
         self._draw.text((right, 44), note, fill=_INK, font=self._fonts[20], anchor="rs")
         self._draw.text(((left + right) / 2, _SIZE[1] - 18), x_label, fill=_INK, font=self._fonts[20], anchor="ms")
-        self._draw.text((16, top - 8), y_label, fill=_INK, font=self._fonts[20], anchor="ls")
+        self._draw.text((16, top - 22), y_label, fill=_INK, font=self._fonts[20], anchor="ls")
         self._draw.line([(left, bottom), (right, bottom)], fill=_INK, width=2)
 
     def grid_y(self, values: Sequence[float], words: Sequence[str], top: float) -> None:
