@@ -109,7 +109,7 @@ def evaluate(
 
     def work(pair: Pair) -> tuple[Score, bool] | None:
         key = pair_key(pair, choices)
-        earlier = journal.earlier(key, pair) if journal else None
+        earlier = journal.earlier(key, pair) if journal is not None else None
         if earlier is not None:
             return earlier, False
         judge = idle.get()
@@ -122,7 +122,7 @@ def evaluate(
                 return None
         finally:
             idle.put(judge)
-        if journal:
+        if journal is not None:
             journal.keep(key, score)
         return score, True
 
