@@ -13,7 +13,7 @@ from cad_pipeline.certificate import verdict_figures, versions
 from cad_pipeline.cli.exits import Exit
 from cad_pipeline.cli.output import JsonLines, print_out
 from cad_pipeline.errors import InputError
-from cad_pipeline.mesh import read_mesh
+from cad_pipeline.mesh import read_exact, read_mesh
 from cad_pipeline.options import Options
 from cad_pipeline.plans import read_program
 from cad_pipeline.values import Target, Verdict
@@ -21,6 +21,8 @@ from cad_pipeline.verify import MeshVerifier, Tolerance
 from cad_sandbox.execution import Box, Execution, Outcome
 
 __all__ = ["verify_result"]
+
+_COUNTED = (("body", "bodies"), ("through hole", "through holes"), ("void", "voids"))
 
 
 def verify_result(result: Path, mesh: Path, *, options: Options, json: bool) -> Exit:
@@ -34,7 +36,7 @@ def verify_result(result: Path, mesh: Path, *, options: Options, json: bool) -> 
     if lines is not None:
         lines.emit(_record(result, mesh, verdict, execution, exit_))
     else:
-        print_out("\n".join(_lines(verdict)))
+        print_out("\n".join(_lines(verdict, execution)))
     return exit_
 
 
@@ -45,13 +47,16 @@ def _execution(result: Path, folder: Path, options: Options) -> Execution:
         return warm.warm_sandbox(options.isolation, options.timeout_s).run(read_program(result), folder)
     if suffix not in (".step", ".stp", ".brep"):
         raise InputError(f"expected a result ending in .step, .stp, .brep or .py, got {result.name}")
-    mesh = read_mesh(result)
+    mesh, facts = read_exact(result)
     path = folder / "part.npz"
     np.savez(path, vertices=mesh.vertices, faces=mesh.faces)
     low, high = (tuple(float(x) for x in corner) for corner in mesh.bounds)
     return Execution(
         outcome=Outcome.BUILT,
-        volume_mm3=mesh.volume,
+        solids=facts.solids if facts else 0,
+        volume_mm3=facts.volume_mm3 if facts else mesh.volume,
+        face_kinds=facts.face_kinds if facts else {},
+        flaw="" if facts is None or facts.valid else "the CAD kernel's checker finds faults in the solid",
         area_mm2=mesh.area,
         box=Box(low=(low[0], low[1], low[2]), high=(high[0], high[1], high[2])),
         mesh=path,
@@ -68,13 +73,17 @@ def _record(result: Path, mesh: Path, verdict: Verdict, execution: Execution, ex
         "accepted": verdict.accepted,
         "reason": verdict.reason,
         **verdict_figures(verdict),
+        "solids": execution.solids,
+        "valid": execution.sound,
+        "volume_mm3": execution.volume_mm3,
+        "face_kinds": dict(execution.face_kinds),
         "sandbox_layers": dict(execution.layers),
         "versions": versions(),
         "exit_code": int(exit_),
     }
 
 
-def _lines(verdict: Verdict) -> list[str]:
+def _lines(verdict: Verdict, execution: Execution) -> list[str]:
     """Lay the figures out for a person; what is unknown says why."""
     figures = verdict_figures(verdict)
     lines = [f"{'accepted' if verdict.accepted else 'not accepted'}: {verdict.reason}"]
@@ -86,8 +95,16 @@ def _lines(verdict: Verdict) -> list[str]:
         lines.append(
             f"  {'deviation_mm':14} max {deviation.max:.4g}, p95 {deviation.p95:.4g}, mean {deviation.mean:.4g}"
         )
-    for key, each in (("betti target", verdict.betti_target), ("betti result", verdict.betti_result)):
+    for key, each in (("mesh has", verdict.betti_target), ("result has", verdict.betti_result)):
         if each is not None:
-            lines.append(f"  {key:14} {each.b0} bodies, {each.b1} through holes, {each.b2} voids")
+            counts = (
+                (each.b0, "body", "bodies"),
+                (each.b1, "through hole", "through holes"),
+                (each.b2, "void", "voids"),
+            )
+            lines.append(f"  {key:14} {', '.join(f'{n} {one if n == 1 else many}' for n, one, many in counts)}")
+    if execution.built:
+        kinds = ", ".join(f"{count} {kind.lower()}" for kind, count in execution.face_kinds.items())
+        lines.append(f"  {'solid':14} {'valid' if execution.sound else 'not sound'}; faces: {kinds or 'unknown'}")
     lines += [f"  unknown {key}: {why}" for key, why in figures["unknown"].items()]
     return lines

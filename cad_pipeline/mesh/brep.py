@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cad_pipeline.errors import InputError
-from cad_pipeline.mesh.raw import RawMesh
+from cad_pipeline.mesh.raw import RawMesh, SolidFacts
 
 __all__ = ["read_brep", "read_step"]
 
@@ -44,10 +45,11 @@ def _read(path: Path, kind: str) -> RawMesh:
             raise InputError(f"{path.name}: expected a {word} with a solid, got none ({last[0][:200]}); export again")
         with np.load(result) as arrays:
             vertices, faces = arrays["vertices"], arrays["faces"]
-            deflection, solids = float(arrays["deflection"]), int(arrays["solids"])
+            deflection, told = float(arrays["deflection"]), json.loads(str(arrays["facts"]))
+    facts = SolidFacts(**told)
     if not len(faces):
         raise InputError(f"{path.name}: expected a {word} with a solid, got a shape without faces; export it again")
-    note = f"exact {word} with {solids} solid{'s' * (solids != 1)}, tessellated to {deflection:.3g} mm"
+    note = f"exact {word} with {facts.solids} solid{'s' * (facts.solids != 1)}, tessellated to {deflection:.3g} mm"
     return RawMesh(
         vertices=vertices,
         faces=faces,
@@ -55,4 +57,5 @@ def _read(path: Path, kind: str) -> RawMesh:
         converted=kind == "step",
         spacing=2.0**-40,
         notes=(note,),
+        facts=facts,
     )

@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike
 
 from cad_pipeline.errors import InputError
 from cad_pipeline.mesh.formats import read_raw
-from cad_pipeline.mesh.raw import MAX_TRIANGLES, RawMesh
+from cad_pipeline.mesh.raw import MAX_TRIANGLES, RawMesh, SolidFacts
 from cad_pipeline.mesh.repair import repair
 from cad_pipeline.mesh.units import MM_PER_UNIT, canonical_unit, size_doubt
 from cad_pipeline.values import Mesh
 
-__all__ = ["MAX_FILE_BYTES", "mesh_from_arrays", "read_mesh"]
+__all__ = ["MAX_FILE_BYTES", "mesh_from_arrays", "read_exact", "read_mesh"]
 
 MAX_FILE_BYTES = 2 * 1024**3
 
@@ -25,6 +25,14 @@ def read_mesh(path: str | Path, *, unit: str | None = None) -> Mesh:
     `unit` says what the file's numbers are, e.g. `inch`; None takes the format's own unit, or mm where it has none.
     The result is in mm, in the file's frame, closed where possible, with a note for every repair. Raises `InputError`
     with one line (expected, got, cure) for anything that is not a solid part.
+    """
+    return read_exact(path, unit=unit)[0]
+
+
+def read_exact(path: str | Path, *, unit: str | None = None) -> tuple[Mesh, SolidFacts | None]:
+    """Read a part as `read_mesh` does, with what the CAD kernel says of it where the file holds an exact solid.
+
+    The facts are in the file's own mm (a BREP's numbers are taken for mm, whatever `unit` says); None for a mesh.
     """
     path = Path(path)
     given = None if unit is None else canonical_unit(unit)
@@ -44,7 +52,7 @@ def read_mesh(path: str | Path, *, unit: str | None = None) -> Mesh:
         raise InputError(f"{path.name}: expected a mesh that fits in memory, got a larger one; simplify it") from None
     except OSError as error:
         raise InputError(f"{path}: expected a readable file, got: {error.strerror or error}; check it") from error
-    return _mesh(raw, path.stem, given, path)
+    return _mesh(raw, path.stem, given, path), raw.facts
 
 
 def mesh_from_arrays(vertices: ArrayLike, faces: ArrayLike, name: str, *, unit: str | None = None) -> Mesh:

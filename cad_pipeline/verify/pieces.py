@@ -170,10 +170,12 @@ def _round_words(
     if found.inner > 0.0 and small == large:
         return "skin", f"skin around {large} {excess.value}"
     if found.inner > 0.0:
-        lacks = excess is Excess.EXTRA
+        lacks, by = excess is Excess.EXTRA, f"{mm(wide - narrow)} mm"
         if buried:
-            return "hole size", f"hole {large} is only {small}" if lacks else f"hole {small} is {large}"
-        return "boss size", f"round {small} is {large}" if lacks else f"round {large} is only {small}"
+            tight, loose = f"hole {large} is only {small}, {by} too narrow", f"hole {small} is {large}, {by} too wide"
+            return "hole size", tight if lacks else loose
+        thick, thin = f"round {small} is {large}, {by} too thick", f"round {large} is only {small}, {by} too thin"
+        return "boss size", thick if lacks else thin
     if buried:
         return ("hole", f"hole {large} missing") if excess is Excess.EXTRA else ("extra hole", f"hole {large} too much")
     return ("extra boss", f"boss {large} too much") if excess is Excess.EXTRA else ("boss", f"boss {large} missing")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cad_pipeline.values import Region
 
-__all__ = ["at", "box_words", "mm", "region_words"]
+__all__ = ["at", "box_words", "mm", "place_words", "region_words"]
 
 _NEAR = " near "
 _SHOWN = 3
@@ -23,7 +23,13 @@ def mm(length: float) -> str:
 
 def at(what: str, place: NDArray[np.float64]) -> str:
     """Say what is near which place (3,), in mm."""
-    return f"{what}{_NEAR}({', '.join(f'{x:.3g}' for x in np.round(place, 9) + 0.0)})"
+    return f"{what}{_NEAR}{place_words(place)}"
+
+
+def place_words(place: NDArray[np.float64]) -> str:
+    """Write a place (3,) in mm to three digits; a coordinate below a thousandth of the largest one is noise, and 0."""
+    least = 1e-3 * float(np.abs(place).max())
+    return f"({', '.join(f'{x:.3g}' for x in np.where(np.abs(place) < least, 0.0, place) + 0.0)})"
 
 
 def region_words(regions: Sequence[Region]) -> list[str]:

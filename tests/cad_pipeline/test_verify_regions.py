@@ -47,14 +47,14 @@ CASES = {
     "hole too small": (
         part,
         lambda: part() + (cylinder(5, 8, (40, 25, 0)) - cylinder(4, 10, (40, 25, -1))),
-        "hole ⌀10.0 is only ⌀8.0",
+        "hole ⌀10.0 is only ⌀8.0, 2.0 mm too narrow",
     ),
-    "hole too large": (part, lambda: part() - cylinder(6, 20, (40, 25, -5)), "hole ⌀10.0 is ⌀12.0"),
-    "boss too large": (part, lambda: part() + cylinder(7, 9, (20, 35, 8)), "round ⌀12.0 is ⌀14.0"),
+    "hole too large": (part, lambda: part() - cylinder(6, 20, (40, 25, -5)), "hole ⌀10.0 is ⌀12.0, 2.0 mm too wide"),
+    "boss too large": (part, lambda: part() + cylinder(7, 9, (20, 35, 8)), "round ⌀12.0 is ⌀14.0, 2.0 mm too thick"),
     "boss too small": (
         part,
         lambda: part() - (cylinder(9, 9, (20, 35, 8)) - cylinder(4, 20, (20, 35, 0))),
-        "round ⌀12.0 is only ⌀8.0",
+        "round ⌀12.0 is only ⌀8.0, 4.0 mm too thin",
     ),
     "lost pocket": (pocketed, part, "pocket 4.0 × 10.0 × 12.0 missing"),
     "extra pocket": (part, pocketed, "pocket 4.0 × 10.0 × 12.0 too much"),
