@@ -85,11 +85,11 @@ def cluster(address: str | None = None, *, wheel: Path | None = None, cpus: int 
                 raise MissingPieceError(
                     f"expected a Ray cluster at {address}, got: {words}; `ray start --head` starts one"
                 ) from None
-    try:
-        with _quiet(ray):
+    with _quiet(ray):
+        try:
             yield _resources(ray)
-    finally:
-        ray.shutdown()
+        finally:
+            ray.shutdown()
 
 
 def sizes_for(machines: Machines, resources: Resources, parts: int) -> Sizes:

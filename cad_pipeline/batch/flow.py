@@ -60,7 +60,7 @@ def flow(job: Job, machines: Machines, sizes: Sizes, parts: int, *, model: bool)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     memory = machines.memory_mb << 20
     told = {"job": job}
-    work = ray.data.from_arrow(list(_blocks(job, parts)))
+    work = ray.data.from_arrow(list(_blocks(job, machines.parts_per_block or -(-parts // _MOST_BLOCKS))))
     if model:
         work = work.map(View, fn_constructor_kwargs=told, compute=_pool(sizes.viewers, 2), num_cpus=1, memory=memory)
         work = work.map_batches(
@@ -83,10 +83,9 @@ def _pool(size: int, in_flight: int) -> Any:
     return ActorPoolStrategy(min_size=1, initial_size=size, max_size=size, max_tasks_in_flight_per_actor=in_flight)
 
 
-def _blocks(job: Job, parts: int) -> Iterator[Any]:
-    """Lay the manifest out in blocks: one part each as long as that makes no more than the engine likes to hold."""
+def _blocks(job: Job, each: int) -> Iterator[Any]:
+    """Lay the manifest out in blocks of so many parts."""
     arrow = pyarrow_here()
-    each = -(-parts // _MOST_BLOCKS)
     fields = [("number", arrow.int64()), *((k, arrow.string()) for k in ("name", "path", "unit", "kind"))]
     items = read_items(Home.of(job.out))
     while group := list(islice(items, each)):

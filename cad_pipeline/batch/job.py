@@ -16,7 +16,9 @@ class Machines:
     """How the cluster is used; None is derived from what the cluster has.
 
     `workers` are CPU actors, one core and `memory_mb` each. `gpu_workers` are actors that hold the model, `num_gpus` of
-    a GPU each, and write for `parts_per_gpu_batch` parts at a time. Raises `InputError` on what can't be meant.
+    a GPU each, and write for `parts_per_gpu_batch` parts at a time. `parts_per_block` are handed out together: one
+    balances best and suits parts of seconds, more spare cheap parts the engine's tenths of a second. Raises
+    `InputError` on what can't be meant.
     """
 
     workers: int | None = None
@@ -24,10 +26,11 @@ class Machines:
     num_gpus: float = 1.0
     gpu_workers: int | None = None
     parts_per_gpu_batch: int = 8
+    parts_per_block: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that can't be meant, before a cluster is started."""
-        for name in ("workers", "gpu_workers", "memory_mb", "parts_per_gpu_batch"):
+        for name in ("workers", "gpu_workers", "memory_mb", "parts_per_gpu_batch", "parts_per_block"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"expected at least 1 for {name}, got {value}")
