@@ -24,7 +24,7 @@ from cad_pipeline.values import Attempt, Origin, Program, Target
 from cad_sandbox.execution import Execution, Outcome
 from cad_sandbox.limits import Limits
 
-__all__ = ["HAZARDS", "HazardGenerator", "VolumeSandbox", "hazardous_pipeline"]
+__all__ = ["HAZARDS", "HazardGenerator", "HazardWriter", "VolumeSandbox", "hazardous_pipeline", "hazardous_writer"]
 
 BUSY_S = 0.4
 _CHUNK_BYTES = 32 << 20
@@ -83,6 +83,32 @@ def hazardous_pipeline(options: Options) -> Pipeline:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class HazardWriter:
+    """Stand for a model: write for each part a program of `volume_mm3`; a part named `gpu_segfault-…` kills it."""
+
+    volume_mm3: float = 5940.0
+
+    def propose_for(
+        self, targets: Sequence[Target], histories: Sequence[Sequence[Attempt]], /, *, samples: int = 1
+    ) -> list[list[Program]]:
+        """Write one program for each part, from pictures that must be there."""
+        for target in targets:
+            if target.mesh.name.startswith("gpu_segfault"):
+                _segfault()
+            if len(target.views.images) != 8:
+                raise ValueError(f"expected eight views of {target.mesh.name}")
+        return [
+            [Program(source=repr(self.volume_mm3), origin=Origin(generator="written", note=f"{len(targets)} at once"))]
+            for _ in targets
+        ]
+
+
+def hazardous_writer(options: Options) -> HazardWriter:
+    """Make the stand-in for a model; name it to a batch as `cad_pipeline.batch.doubles:hazardous_writer`."""
+    return HazardWriter()
+
+
 def _hang() -> None:
     threading.Event().wait()
 
@@ -107,6 +133,10 @@ def _busy() -> None:
         sum(range(1000))
 
 
+def _wait() -> None:
+    time.sleep(BUSY_S)
+
+
 def _raise() -> None:
     raise ValueError("a generator's own mistake")
 
@@ -117,5 +147,6 @@ HAZARDS = {
     "vanish": _vanish,
     "bomb": _bomb,
     "busy": _busy,
+    "wait": _wait,
     "raise": _raise,
 }

@@ -11,7 +11,7 @@ import enum
 import glob
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,10 +78,10 @@ def read_rows(parts: Parts) -> Iterator[Row]:
         raise InputError(f"expected a folder, glob, manifest or Ray Dataset, got {type(parts).__name__}")
 
 
-def lay_down(rows: Iterable[Row], home: Home, earlier: Mapping[str, str]) -> int:
+def lay_down(rows: Iterable[Row], home: Home, earlier: Mapping[str, Sequence[str]]) -> int:
     """Name the parts, write the manifest into a batch's home and say how many there are. Raises `InputError` if none.
 
-    `earlier` gives the names of an earlier run, by path.
+    `earlier` gives the names of an earlier run, by path, in the order of its manifest.
     """
     arrow = pyarrow_here()
     schema = arrow.schema([("number", arrow.int64()), *((k, arrow.string()) for k in ("name", "path", "unit", "kind"))])
@@ -120,22 +120,25 @@ def read_items(home: Home) -> Iterator[Item]:
             yield Item(**{**row, "kind": Kind(row["kind"])})
 
 
-def earlier_names(home: Home) -> dict[str, str]:
-    """Say which name each path has in the manifest that lies there, if one does."""
-    return {item.path: item.name for item in read_items(home)}
+def earlier_names(home: Home) -> dict[str, list[str]]:
+    """Say which names each path has in the manifest that lies there, if one does; a path may be listed twice."""
+    names: dict[str, list[str]] = {}
+    for item in read_items(home):
+        names.setdefault(item.path, []).append(item.name)
+    return names
 
 
 class _Names:
     """Gives every part a name of its own, as the store does for a command line: the second `plate` is `plate-2`."""
 
-    def __init__(self, earlier: Mapping[str, str]) -> None:
-        self._earlier = dict(earlier)
-        self._used = {name.casefold() for name in self._earlier.values()} | _TAKEN
+    def __init__(self, earlier: Mapping[str, Sequence[str]]) -> None:
+        self._earlier = {path: list(reversed(names)) for path, names in earlier.items()}
+        self._used = {name.casefold() for names in earlier.values() for name in names} | _TAKEN
         self._numbers: dict[str, int] = {}
 
     def give(self, row: Row) -> str:
-        if row.path in self._earlier:
-            return self._earlier.pop(row.path)
+        if self._earlier.get(row.path):
+            return self._earlier[row.path].pop()
         stem = part_name(row.name or _stem(row.path))
         number = self._numbers.get(stem.casefold(), 1)
         name = stem if number == 1 else f"{stem}-{number}"

@@ -121,6 +121,6 @@ def failed_row(*, name: str, key: str, digest: str | None, failure: Failure, rea
 def quarantined_row(*, name: str, key: str, digest: str | None, kills: Sequence[Kill], host: str) -> dict[str, Any]:
     """Lay out a row for a part that killed its workers; the cause that left a trace goes before one that left none."""
     cause = next((kill.cause for kill in reversed(kills) if kill.cause != "vanished"), kills[-1].cause)
-    reason = f"quarantined: its worker died under it {len(kills)} times ({cause}); evidence in .batch/quarantine"
+    reason = f"quarantined: its workers died under it ({cause}); the evidence is in .batch/quarantine"
     row = failed_row(name=name, key=key, digest=digest, failure=Failure(str(cause)), reason=reason, host=host)
     return {**row, "status": str(Status.QUARANTINED), "kills": len(kills)}

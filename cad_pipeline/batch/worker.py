@@ -202,7 +202,7 @@ class Worker:
         if programs:
             from cad_pipeline.batch.writing import plan_around
 
-            pipeline = replace(pipeline, plan=plan_around(programs, pipeline.sandbox, self.job.options))
+            pipeline = replace(pipeline, plan=plan_around(programs, pipeline, self.job))
         if item.kind is Kind.PICTURES:
             from cad_pipeline.verify.likeness import ViewsVerifier
 

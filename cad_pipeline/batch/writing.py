@@ -27,12 +27,10 @@ from cad_pipeline.batch.ledger import Poisoned, Started
 from cad_pipeline.batch.manifest import Item, Kind
 from cad_pipeline.batch.rows import Failure
 from cad_pipeline.batch.worker import MACHINES, Worker
-from cad_pipeline.options import Options
-from cad_pipeline.roles import Sandbox
 from cad_pipeline.values import Attempt, Origin, Parameter, Program, ProgramKind, Target
 
 if TYPE_CHECKING:
-    from cad_pipeline.pipeline import Stage
+    from cad_pipeline.pipeline import Pipeline, Stage
 
 __all__ = ["View", "Write", "Writer", "Written", "item_of", "plan_around", "read_programs"]
 
@@ -62,8 +60,9 @@ class Written:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """What the model may know of a part on another machine: its views, and the digest that seeds its draws."""
+    """What the model may know of a part on another machine: name, views, and the digest that seeds its draws."""
 
+    name: str
     images: tuple[NDArray[np.uint8], ...]
     digest: str
 
@@ -177,11 +176,15 @@ class Write:
         return self._writer
 
 
-def plan_around(programs: Sequence[Program], sandbox: Sandbox, options: Options) -> tuple[Stage, ...]:
-    """Lay out the stages that make the most of programs which were written elsewhere."""
+def plan_around(programs: Sequence[Program], pipeline: Pipeline, job: Job) -> tuple[Stage, ...]:
+    """Lay out the stages for programs that were written elsewhere; a pipeline of your own follows them."""
+    from cad_pipeline.pipeline import Stage
     from cad_pipeline.plans import plan_after
 
-    return plan_after(Written(tuple(programs)), sandbox, options.model, first=options.generator)
+    written = Written(tuple(programs))
+    if job.pipeline:
+        return (Stage(written), *pipeline.plan)
+    return plan_after(written, pipeline.sandbox, job.options.model, first=job.options.generator)
 
 
 def read_programs(text: str) -> tuple[Program, ...]:
@@ -215,7 +218,7 @@ def _text_of(programs: Sequence[Program]) -> str:
 def _seen(row: dict[str, Any]) -> Target:
     with np.load(io.BytesIO(row["views"]), allow_pickle=False) as held:
         images = tuple(held["images"])
-    return cast("Target", _Seen(images=images, digest=row["digest"]))
+    return cast("Target", _Seen(name=row["name"], images=images, digest=row["digest"]))
 
 
 def _make_writer(job: Job) -> Writer:
