@@ -27,12 +27,25 @@ from cad_pipeline.batch.ledger import Poisoned, Started
 from cad_pipeline.batch.manifest import Item, Kind
 from cad_pipeline.batch.rows import Failure
 from cad_pipeline.batch.worker import MACHINES, Worker
+from cad_pipeline.options import Options
 from cad_pipeline.values import Attempt, Origin, Parameter, Program, ProgramKind, Target
 
 if TYPE_CHECKING:
     from cad_pipeline.pipeline import Pipeline, Stage
 
-__all__ = ["View", "Write", "Writer", "Written", "item_of", "plan_around", "read_programs"]
+__all__ = [
+    "View",
+    "Write",
+    "Writer",
+    "Written",
+    "item_of",
+    "make_writer",
+    "pack",
+    "plan_around",
+    "read_programs",
+    "text_of",
+    "unpack",
+]
 
 
 class Writer(Protocol):
@@ -86,18 +99,9 @@ class View:
         """Draw a part's views, or give its row if there is one already, or none to be had."""
         found = self._worker.view(item_of(row))
         if isinstance(found, dict):
-            return {**row, "done": json.dumps(found), "views": b"", "digest": "", "key": "", "input": ""}
+            return {**row, "done": json.dumps(found), "views": b"", "key": "", "input": ""}
         target, same = found
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, images=np.stack(target.views.images))
-        return {
-            **row,
-            "done": "",
-            "views": buffer.getvalue(),
-            "digest": target.mesh.digest,
-            "key": same.key,
-            "input": same.digest or "",
-        }
+        return {**row, "done": "", "views": pack(target), "key": same.key, "input": same.digest or ""}
 
 
 class Write:
@@ -141,7 +145,7 @@ class Write:
                 self._worker.point(started, begun[0][1], other["name"])
             stack.enter_context(self._worker.bounds(log, parts=len(begun), memory=None))
             try:
-                targets = [_seen(row) for row, _ in begun]
+                targets = [unpack(row["views"]) for row, _ in begun]
                 written = self._model().propose_for(
                     targets, [() for _ in targets], samples=self._job.options.model.samples
                 )
@@ -155,7 +159,7 @@ class Write:
                 self._alone(begun, error)
                 return
         for (row, started), programs in zip(begun, written, strict=True):
-            row["programs"] = _text_of(programs)
+            row["programs"] = text_of(programs)
             self._worker.ledger.passed(row["name"], started, step="write")
 
     def _alone(self, begun: Sequence[tuple[dict[str, Any], Started]], error: Exception) -> None:
@@ -172,7 +176,7 @@ class Write:
 
     def _model(self) -> Writer:
         if self._writer is None:
-            self._writer = _make_writer(self._job)
+            self._writer = make_writer(self._job.options, self._job.writer)
         return self._writer
 
 
@@ -211,23 +215,34 @@ def _same(row: dict[str, Any]) -> Identity:
     return Identity(key=row["key"], like={"input": {"digest": row["input"] or None}})
 
 
-def _text_of(programs: Sequence[Program]) -> str:
+def text_of(programs: Sequence[Program]) -> str:
+    """Write programs as the text that travels between actors."""
     return json.dumps([dataclasses.asdict(each) for each in programs])
 
 
-def _seen(row: dict[str, Any]) -> Target:
-    with np.load(io.BytesIO(row["views"]), allow_pickle=False) as held:
-        images = tuple(held["images"])
-    return cast("Target", _Seen(name=row["name"], images=images, digest=row["digest"]))
+def pack(target: Target) -> bytes:
+    """Pack what a model may know of a part: its name, its views, and the digest that seeds its draws."""
+    buffer = io.BytesIO()
+    about = np.array([target.mesh.name, target.mesh.digest])
+    np.savez_compressed(buffer, images=np.stack(target.views.images), about=about)
+    return buffer.getvalue()
 
 
-def _make_writer(job: Job) -> Writer:
-    if job.writer:
-        module, _, function = job.writer.partition(":")
-        made: Writer = getattr(importlib.import_module(module), function)(job.options)
+def unpack(packed: bytes) -> Target:
+    """Unpack it again, into something with `views` and a mesh's name and digest and nothing else."""
+    with np.load(io.BytesIO(packed), allow_pickle=False) as held:
+        name, digest = map(str, held["about"])
+        return cast("Target", _Seen(name=name, images=tuple(held["images"]), digest=digest))
+
+
+def make_writer(options: Options, own: str = "") -> Writer:
+    """Load the model that the options name, or what `module:function` makes."""
+    if own:
+        module, _, function = own.partition(":")
+        made: Writer = getattr(importlib.import_module(module), function)(options)
         return made
     from cad_pipeline.generators.checkpoint import ModelChoice
     from cad_pipeline.generators.qwen3_vl import Qwen3VLGenerator
 
-    model = job.options.model
+    model = options.model
     return Qwen3VLGenerator(choice=ModelChoice(checkpoint=model.checkpoint, device=model.device), seed=model.seed)

@@ -21,7 +21,7 @@ from cad_pipeline.cli.common import (
     Unit,
     Walls,
 )
-from cad_pipeline.cli.many import batch
+from cad_pipeline.cli.many import batch, serve
 from cad_pipeline.generators.checkpoint import DEFAULT_CHECKPOINT
 from cad_pipeline.options import DEFAULT_GENERATOR, DEFAULT_MIN_IOU, DEFAULT_TIMEOUT_S
 from cad_sandbox.limits import Isolation
@@ -379,3 +379,4 @@ def train(
 
 
 app.command()(batch)
+app.command()(serve)

@@ -1,4 +1,4 @@
-"""The commands for many parts: a batch over many machines."""
+"""The commands for many parts: a batch over many machines, and a service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cad_pipeline.generators.checkpoint import DEFAULT_CHECKPOINT
 from cad_pipeline.options import DEFAULT_GENERATOR, DEFAULT_MIN_IOU, DEFAULT_TIMEOUT_S
 from cad_sandbox.limits import Isolation
 
-__all__ = ["batch"]
+__all__ = ["batch", "serve"]
 
 
 def batch(
@@ -145,3 +145,75 @@ def batch(
             model=writer,
         )
         raise typer.Exit(run_batch(parts, out=out, options=options, plan=plan))
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file", help="File with the token that callers must bear.", show_default="CAD_PIPELINE_TOKEN"
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Actors that convert, one core each.")] = 1,
+    max_mb: Annotated[int, typer.Option("--max-mb", help="Largest upload.")] = 64,
+    max_jobs: Annotated[int, typer.Option("--max-jobs", help="Jobs that may wait or be worked on at a time.")] = 64,
+    keep: Annotated[float, typer.Option(help="Seconds for which results are kept.")] = 3600.0,
+    min_iou: MinIou = DEFAULT_MIN_IOU,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    part_timeout: Annotated[
+        float, typer.Option("--part-timeout", help="Seconds that one part may take in all.")
+    ] = 300.0,
+    part_memory: Annotated[
+        int, typer.Option("--part-memory-mb", help="Memory that one part may take beyond its worker's own.")
+    ] = 8192,
+    isolation: Walls = Isolation.STRICT,
+    generator: Annotated[
+        str, typer.Option(help="Who writes programs: auto, geometric, qwen, server, or facets.")
+    ] = DEFAULT_GENERATOR,
+    checkpoint: Checkpoint = DEFAULT_CHECKPOINT,
+    device: Device = "auto",
+    samples: Annotated[int, typer.Option(help="Programs that a model writes for each part.")] = 8,
+    num_gpus: Annotated[float, typer.Option("--num-gpus", help="GPUs, or share of one, for the model.")] = 1.0,
+    gpu_batch: Annotated[int, typer.Option("--gpu-batch", help="Parts that a model writes for at once.")] = 8,
+    ray: Annotated[
+        str | None, typer.Option("--ray", help="Address of a Ray cluster.", show_default="a local one")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Convert meshes that are posted over HTTP, until interrupted.
+
+    Listens on the loopback; callers bear a token, from CAD_PIPELINE_TOKEN, a file, or drawn and told at the start.
+
+    The page at /docs describes the calls.
+
+    [bold]Example[/bold]
+
+      cad-pipeline serve --port 8000 --workers 4
+    """
+    from cad_pipeline.cli.exits import boundary, interruptible
+
+    with boundary(debug=debug), interruptible():
+        from cad_pipeline.cli.serving import find_token, run_service
+        from cad_pipeline.options import ModelOptions, Options
+        from cad_pipeline.serve import Service
+
+        model = ModelOptions(checkpoint=checkpoint, device=device, samples=samples)
+        token, told = find_token(token_file)
+        service = Service(
+            token=token,
+            host=host,
+            port=port,
+            options=Options(generator=generator, min_iou=min_iou, timeout_s=timeout, isolation=isolation, model=model),
+            workers=workers,
+            max_bytes=max_mb << 20,
+            max_jobs=max_jobs,
+            part_timeout_s=part_timeout,
+            part_memory_mb=part_memory,
+            keep_s=keep,
+            model=generator == "qwen",
+            num_gpus=num_gpus,
+            parts_per_gpu_batch=gpu_batch,
+        )
+        run_service(service, ray_address=ray, told=told)
