@@ -9,15 +9,17 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cad_pipeline.batch.cluster import cluster
-from cad_pipeline.errors import InputError, MissingPieceError
+from cad_pipeline.errors import CadPipelineError, InputError, MissingPieceError
 from cad_pipeline.serve.bundle import Bundle, Oven, Refusal, Upload
 from cad_pipeline.serve.service import Service
 
 if TYPE_CHECKING:
     from cad_pipeline.values import Program, Target
 
-__all__ = ["serving"]
+__all__ = ["MODEL_ENDED", "serving"]
 
+# one upload can take those down with it that the model wrote for at the same time
+MODEL_ENDED = "the model ended while it wrote"
 _NAME = "cad-pipeline"
 _ANSWER_S = 60.0
 
@@ -109,13 +111,18 @@ class _Worker:
         loop = asyncio.get_running_loop()
 
         def write(target: Target) -> Sequence[Program]:
+            from ray.exceptions import RayError
+
             from cad_pipeline.batch.writing import pack, read_programs
 
             async def ask() -> str:
                 text: str = await self._writer.write.remote(pack(target))
                 return text
 
-            return read_programs(asyncio.run_coroutine_threadsafe(ask(), loop).result())
+            try:
+                return read_programs(asyncio.run_coroutine_threadsafe(ask(), loop).result())
+            except RayError as error:
+                raise CadPipelineError(f"{MODEL_ENDED} ({type(error).__name__}); post it again") from None
 
         return await asyncio.to_thread(self._oven.bake, upload, write if self._writer is not None else None)
 
