@@ -14,7 +14,7 @@ from typing import Any
 from cad_pipeline.batch.job import Machines
 from cad_pipeline.errors import InputError, MissingPieceError
 
-__all__ = ["ONE_THREAD", "Resources", "Sizes", "cluster", "ray_here", "sizes_for"]
+__all__ = ["ONE_THREAD", "Resources", "Sizes", "cluster", "ray_here", "refuse_without_gpu", "sizes_for"]
 
 _OBJECT_STORE_BYTES = 512 << 20
 _VIEWER_CORES = 8
@@ -34,11 +34,12 @@ class Resources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How many actors of each kind a batch starts."""
+    """How many actors of each kind a batch starts, and the memory that each worker is promised."""
 
     workers: int
     viewers: int
     gpu_workers: int
+    memory_bytes: int
 
 
 def ray_here() -> Any:
@@ -102,7 +103,17 @@ def sizes_for(machines: Machines, resources: Resources, parts: int) -> Sizes:
         workers=workers,
         viewers=max(1, workers // _VIEWER_CORES),
         gpu_workers=machines.gpu_workers or max(1, by_gpus),
+        # a promise that no node can keep would have the engine wait for ever
+        memory_bytes=min(machines.memory_mb << 20, int(0.9 * resources.memory_bytes)),
     )
+
+
+def refuse_without_gpu(num_gpus: float, resources: Resources, address: str | None) -> None:
+    """Raise `MissingPieceError` where a model's actor would wait for ever; a cluster elsewhere may yet grow a GPU."""
+    if address is None and resources.gpus < num_gpus:
+        raise MissingPieceError(
+            f"expected {num_gpus:g} GPUs for the model, found {resources.gpus:g}; try --num-gpus 0 --device cpu"
+        )
 
 
 def _resources(ray: Any) -> Resources:

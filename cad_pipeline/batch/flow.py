@@ -58,20 +58,23 @@ def flow(job: Job, machines: Machines, sizes: Sizes, parts: int, *, model: bool)
     context.issue_detectors_config.detectors = []
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    memory = machines.memory_mb << 20
     told = {"job": job}
     work = ray.data.from_arrow(list(_blocks(job, machines.parts_per_block or -(-parts // _MOST_BLOCKS))))
     if model:
-        work = work.map(View, fn_constructor_kwargs=told, compute=_pool(sizes.viewers, 2), num_cpus=1, memory=memory)
+        # no cores are asked for: on a small machine the workers have them all, and would wait for the views for ever
+        work = work.map(View, fn_constructor_kwargs=told, compute=_pool(sizes.viewers, 2), num_cpus=0)
         work = work.map_batches(
             Write,
             fn_constructor_kwargs=told,
             compute=_pool(sizes.gpu_workers, 2),
             batch_size=machines.parts_per_gpu_batch,
             batch_format="pyarrow",
+            num_cpus=0,
             num_gpus=machines.num_gpus,
         )
-    work = work.map(Convert, fn_constructor_kwargs=told, compute=_pool(sizes.workers, 1), num_cpus=1, memory=memory)
+    work = work.map(
+        Convert, fn_constructor_kwargs=told, compute=_pool(sizes.workers, 1), num_cpus=1, memory=sizes.memory_bytes
+    )
     for batch in work.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         for text in batch.column("row").to_pylist():
             yield json.loads(text)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cad_pipeline.batch.cluster import cluster, ray_here, sizes_for
+from cad_pipeline.batch.cluster import cluster, ray_here, refuse_without_gpu, sizes_for
 from cad_pipeline.batch.filesystems import Home, pyarrow_here
 from cad_pipeline.batch.flow import flow
 from cad_pipeline.batch.job import Job, Machines
@@ -92,6 +92,8 @@ def reconstruct_all(
             count = lay_down(read_rows(parts), home, earlier_names(home))
             tally = Tally(parts=count)
             model = _writes_with_a_model(job, resources.gpus)
+            if model:
+                refuse_without_gpu(machines.num_gpus, resources, ray_address)
             done = _finished(home) if job.existing is Existing.RESUME else set()
             sizes = sizes_for(machines, resources, count)
             rows = flow(job, machines, sizes, count, model=model)

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cad_pipeline.batch.cluster import cluster
+from cad_pipeline.batch.cluster import cluster, refuse_without_gpu
 from cad_pipeline.errors import CadPipelineError, InputError, MissingPieceError
 from cad_pipeline.serve.bundle import Bundle, Oven, Refusal, Upload
 from cad_pipeline.serve.service import Service
@@ -37,7 +37,9 @@ def serving(service: Service, *, ray_address: str | None = None) -> Iterator[str
         raise MissingPieceError("expected ray with serve, found none; pip install 'cad-pipeline[ray]'") from None
     _refuse_taken(service)
     # the front, the proxy and the controller need little, but Ray counts whole cores unless told
-    with cluster(ray_address, cpus=service.workers + 1):
+    with cluster(ray_address, cpus=service.workers + 1) as resources:
+        if service.model:
+            refuse_without_gpu(service.num_gpus, resources, ray_address)
         quiet: dict[str, Any] = {"log_level": "ERROR", "enable_access_log": False}
         serve.start(http_options={"host": service.host, "port": service.port}, logging_config=quiet)
         try:

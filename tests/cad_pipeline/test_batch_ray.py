@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from cad_pipeline.batch import Batch, Home, Machines, reconstruct_all
-from cad_pipeline.batch.cluster import Resources, cluster, sizes_for
+from cad_pipeline.batch.cluster import Resources, cluster, refuse_without_gpu, sizes_for
 from cad_pipeline.errors import InputError, MissingPieceError
 from cad_pipeline.mesh import write_stl
 from cad_pipeline.options import Options
@@ -35,7 +35,7 @@ def ray_of_two() -> Iterator[Resources]:
     """Start a Ray of this machine's own, and end it with all its processes."""
     import ray
 
-    with cluster(cpus=4) as resources:
+    with cluster(cpus=2) as resources:
         yield resources
     assert not ray.is_initialized()
 
@@ -150,8 +150,17 @@ def test_sizes_follow_from_cores_memory_and_gpus_and_can_be_told() -> None:
     assert sizes_for(Machines(memory_mb=4096), box, 1000).workers == 16
     assert sizes_for(Machines(), box, 5).workers == 5
     assert sizes_for(Machines(num_gpus=0.5), box, 1000).gpu_workers == 4
+    assert sizes_for(Machines(memory_mb=10**6), box, 1000).memory_bytes < 64 * 2**30
     told = sizes_for(Machines(workers=7, gpu_workers=1), box, 1000)
     assert (told.workers, told.gpu_workers, told.viewers) == (7, 1, 1)
+
+
+def test_a_model_without_a_gpu_is_refused_and_not_waited_for() -> None:
+    none = Resources(cpus=2.0, gpus=0.0, memory_bytes=2.0**33)
+    with pytest.raises(MissingPieceError, match="--num-gpus 0 --device cpu"):
+        refuse_without_gpu(1.0, none, None)
+    refuse_without_gpu(0.0, none, None)
+    refuse_without_gpu(1.0, none, "auto")
 
 
 def test_without_ray_the_command_says_the_cure(tmp_path: Path) -> None:
