@@ -20,7 +20,8 @@ _OBJECT_STORE_BYTES = 512 << 20
 _VIEWER_CORES = 8
 # one core is one worker's; libraries that start a thread a core would have the workers fight for them
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+# and no nicer than `convert`, or a busy machine would starve the workers alone
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_worker_niceness": "0"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
