@@ -137,6 +137,7 @@ def test_accepted_parts_become_training_rows(tmp_path: Path, ray_of_two: Resourc
     assert example.program.startswith("result =") and len(example.views) == 8
 
 
+@pytest.mark.slow
 def test_a_broken_machine_ends_the_batch_with_its_cure(tmp_path: Path, ray_of_two: Resources) -> None:
     parts = blocks(tmp_path / "parts", "plate-1", "plate-2")
     with pytest.raises(MissingPieceError, match="No module named 'nowhere'"):
