@@ -35,7 +35,7 @@ from cad_sandbox.limits import Isolation
 if TYPE_CHECKING:
     from cad_renderers import Rig
 
-__all__ = ["Conversion", "Part", "convert", "default_pipeline", "reconstruct", "reconstruct_views"]
+__all__ = ["Conversion", "Part", "as_choice", "convert", "default_pipeline", "reconstruct", "reconstruct_views"]
 
 SMALLEST_PART_MM = 1e-3
 
@@ -95,7 +95,7 @@ def reconstruct(
         generator=generator if isinstance(generator, str) else generator.name,
         min_iou=min_iou,
         timeout_s=timeout_s,
-        isolation=_enum(Isolation, isolation, "isolation"),
+        isolation=as_choice(Isolation, isolation, "isolation"),
         unit=unit,
         model=model or ModelOptions(),
     )
@@ -137,7 +137,7 @@ def reconstruct_views(
         generator=generator if isinstance(generator, str) else generator.name,
         min_iou=min_iou,
         timeout_s=timeout_s,
-        isolation=_enum(Isolation, isolation, "isolation"),
+        isolation=as_choice(Isolation, isolation, "isolation"),
         rig=None if rig is None else os.fspath(rig),
         size_mm=size_mm,
         model=model or ModelOptions(),
@@ -155,7 +155,9 @@ def reconstruct_views(
 def _store(out: str | os.PathLike[str] | None, existing: Existing | str, keep: Keep | str) -> Store | None:
     if out is None:
         return None
-    store = Store(root=Path(out), existing=_enum(Existing, existing, "existing"), keep=_enum(Keep, keep, "keep"))
+    store = Store(
+        root=Path(out), existing=as_choice(Existing, existing, "existing"), keep=as_choice(Keep, keep, "keep")
+    )
     # an earlier result holds no attempts, so there is no reconstruction to give back: only the command line resumes
     if store.existing is Existing.RESUME:
         raise InputError("expected existing='refuse' or 'overwrite', got 'resume', which is for the command line")
@@ -256,6 +258,14 @@ def as_mesh(part: Part, *, unit: str | None = None) -> Mesh:
     return mesh_from_arrays(vertices, faces, name=_name_of(part), unit=unit or "mm")
 
 
+def as_choice(kind: type[E], value: E | str, option: str) -> E:
+    """Take a word for one of an enum's values; `option` names it in the message. Raises `InputError`."""
+    try:
+        return kind(value)
+    except ValueError:
+        raise InputError(f"expected {option} {', '.join(kind)}, got {value!r}") from None
+
+
 def refuse_dust(mesh: Mesh) -> None:
     """Raise `InputError` for a part that CAD kernels can't hold: their points are one within 1e-7 mm."""
     longest = float((mesh.bounds[1] - mesh.bounds[0]).max())
@@ -296,10 +306,3 @@ def _name_of(part: object) -> str:
     metadata = getattr(part, "metadata", None)
     name = metadata.get("file_name") or metadata.get("name") if isinstance(metadata, Mapping) else None
     return Path(str(name)).stem if name else "part"
-
-
-def _enum(kind: type[E], value: E | str, option: str) -> E:
-    try:
-        return kind(value)
-    except ValueError:
-        raise InputError(f"expected {option} {', '.join(kind)}, got {value!r}") from None

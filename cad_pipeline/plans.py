@@ -14,7 +14,7 @@ from cad_sandbox.limits import Limits
 if TYPE_CHECKING:
     from cad_pipeline.generators.openai_api import ServerGenerator
 
-__all__ = ["PLANS", "auto_choice", "plan_for", "read_program"]
+__all__ = ["PLANS", "auto_choice", "plan_after", "plan_for", "read_program"]
 
 # thousands of faces are sewn, checked and meshed; what it runs is our own text
 _FACETS = Limits(wall_s=120.0, cpu_s=115.0)
@@ -47,6 +47,12 @@ def plan_for(
     if generator.endswith(".py"):
         return (Stage(_scripted(Path(generator))),)
     raise InputError(f"expected --generator {', '.join(PLANS)} or a program file ending in .py, got {generator!r}")
+
+
+def plan_after(writer: Generator, sandbox: Sandbox, model: ModelOptions, *, first: str) -> tuple[Stage, ...]:
+    """Lay out the stages around programs that a model wrote elsewhere; under the plan `auto` geometry goes first."""
+    before = _search("geometric", sandbox, model) if first == "auto" else ()
+    return (*before, Stage(writer, samples=model.samples), *_mending(sandbox, model), _facets(), *_guard(sandbox))
 
 
 def auto_choice(model: ModelOptions) -> tuple[tuple[str, ...], str]:

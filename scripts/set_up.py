@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 NEWEST_FIRST = ("python3.13", "python3.12", "python3.11")
-EXTRAS = {"core": "", "dev": "[dev,qwen,rows]"}
+EXTRAS = {"core": "", "dev": "[dev,qwen,ray,rows]"}
 
 
 def main():

@@ -22,6 +22,7 @@ from cad_pipeline.cli.arguments import (
     Walls,
 )
 from cad_pipeline.cli.evaluate_command import evaluate
+from cad_pipeline.cli.many import batch, serve
 from cad_pipeline.generators.checkpoint import DEFAULT_CHECKPOINT
 from cad_pipeline.options import DEFAULT_GENERATOR, DEFAULT_MIN_IOU, DEFAULT_TIMEOUT_S
 from cad_sandbox.limits import Isolation
@@ -382,3 +383,7 @@ def train(
             overwrite=overwrite,
         )
         raise typer.Exit(teach(rows, out=out, lesson=lesson))
+
+
+app.command()(batch)
+app.command()(serve)

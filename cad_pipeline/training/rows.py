@@ -23,7 +23,7 @@ from cad_sandbox.limits import Limits
 if TYPE_CHECKING:
     from cad_renderers import Renderer
 
-__all__ = ["VIEWS", "Example", "RowFiles", "list_operations", "make_row", "write_rows"]
+__all__ = ["VIEWS", "Example", "RowFiles", "lay_out_row", "list_operations", "make_row", "write_rows"]
 
 VIEWS = 8
 _GROUP = 64
@@ -67,14 +67,29 @@ def make_row(program: str, sandbox: Sandbox, renderer: Renderer) -> dict[str, An
         mesh = load_result(execution.mesh)
         stl, step = execution.stl.read_bytes(), execution.step.read_bytes()
     latency = 1000.0 * (time.perf_counter() - started)
+    faces = sum(execution.face_kinds.values())
+    return lay_out_row(program, mesh, renderer, stl=stl, step=step, num_faces=faces, face_latency_ms=latency)
+
+
+def lay_out_row(
+    program: str,
+    mesh: Mesh,
+    renderer: Renderer,
+    *,
+    stl: bytes,
+    step: bytes,
+    num_faces: int,
+    face_latency_ms: float | None = None,
+) -> dict[str, Any]:
+    """Lay out the row of a program and of what it built: `mesh` in mm, its files, and how long counting faces took."""
     started = time.perf_counter()
     operations = list_operations(program)
     return {
         # the same program has the same name, wherever it is made
         "uuid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"cad-pipeline:{program}")),
         "cadquery_file": program.encode(),
-        "num_faces": sum(execution.face_kinds.values()),
-        "face_latency_ms": latency,
+        "num_faces": num_faces,
+        "face_latency_ms": face_latency_ms,
         "cadquery_ops_json": json.dumps(operations),
         "cadquery_ops_count": len(operations),
         "ops_latency_ms": 1000.0 * (time.perf_counter() - started),

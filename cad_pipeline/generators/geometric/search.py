@@ -105,7 +105,7 @@ class Candidate:
 
     @property
     def score(self) -> float:
-        """IoU less the price of reading, of stray bodies and of holes too many or too few; a program over the limit of numbers comes last."""
+        """IoU less the price of reading, of stray bodies and of holes too many or too few; a long text comes last."""
         numbers = self.program.numbers
         fine = self.price * numbers + PRICE_PER_BODY * min(self.stray_bodies, 10)
         fine += PRICE_PER_TUNNEL * min(self.tunnels_off, 10)

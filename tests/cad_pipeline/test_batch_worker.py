@@ -1,0 +1,341 @@
+"""A batch without Ray: the manifest, the ledger, one worker's work, places that are no local folder, the table."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cad_pipeline.batch.filesystems import Home
+from cad_pipeline.batch.identity import identify
+from cad_pipeline.batch.job import Job, Machines
+from cad_pipeline.batch.ledger import Cause, Ledger, Poisoned, Started, cause_in
+from cad_pipeline.batch.manifest import Item, Kind, Row, earlier_names, lay_down, read_items, read_rows
+from cad_pipeline.batch.rows import COLUMNS
+from cad_pipeline.batch.summary import write_summary
+from cad_pipeline.batch.tables import read_table_rows, write_table
+from cad_pipeline.batch.worker import Worker
+from cad_pipeline.errors import InputError
+from cad_pipeline.mesh import write_stl
+from cad_pipeline.options import Options
+from cad_pipeline.store import Existing
+from cad_pipeline.values import Mesh
+
+QUADS = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
+HAZARDS = "cad_pipeline.batch.doubles:hazardous_pipeline"
+CRASH = "plate: reading\nFatal Python error: Segmentation fault\n\nCurrent thread 0x1 (most recent call first):\n"
+
+
+def block(place: Path, scale: float = 1.0) -> Path:
+    corners = np.array([[x, y, z] for x in (0, 30) for y in (0, 20) for z in (0, 10)], dtype=float) * scale
+    faces = np.array([each for a, b, c, d in QUADS for each in ((a, b, c), (a, c, d))])
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_stl(Mesh(name=place.stem, vertices=corners, faces=faces), place)
+    return place
+
+
+def worker(out: Path | str, **changes: Any) -> Worker:
+    return Worker(job=replace(Job(out=str(out), run="one", pipeline=HAZARDS, part_timeout_s=60.0), **changes))
+
+
+def item(path: Path, number: int = 0) -> Item:
+    return Item(number=number, name=path.stem, path=str(path))
+
+
+def rows_of(parts: Any) -> list[Row]:
+    return list(read_rows(parts))
+
+
+# the manifest
+
+
+def test_a_folder_lists_its_meshes_in_order_with_broken_links_and_without_other_files(tmp_path: Path) -> None:
+    for name in ("b.stl", "a/c.STL", "a/d.step", "notes.txt"):
+        block(tmp_path / name)
+    (tmp_path / "z.stl").symlink_to("nowhere")
+    assert [Path(row.path).name for row in rows_of(tmp_path)] == ["c.STL", "d.step", "b.stl", "z.stl"]
+    assert [Path(row.path).name for row in rows_of(f"{tmp_path}/*.stl")] == ["b.stl", "z.stl"]
+
+
+def test_a_csv_and_a_parquet_manifest_say_the_same(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    text = "path,name,unit,kind\na.stl,first,inch,\nsub/b.stl,,,\nviews,,,pictures\n"
+    (tmp_path / "list.csv").write_text(text)
+    columns = {"path": ["a.stl", "sub/b.stl", "views"], "name": ["first", None, None], "unit": ["inch", None, None]}
+    table = pyarrow.table({**columns, "kind": [None, None, "pictures"], "weight": [1, 2, 3]})
+    pyarrow.parquet.write_table(table, tmp_path / "list.parquet")
+    rows = rows_of(tmp_path / "list.csv")
+    assert rows == rows_of(tmp_path / "list.parquet")
+    assert rows[0] == Row(path=str(tmp_path / "a.stl"), name="first", unit="inch")
+    assert rows[1].path == str(tmp_path / "sub" / "b.stl") and rows[2].kind is Kind.PICTURES
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("file\na.stl\n", "name one of them `path`"), ("path,kind\na.stl,drawing\n", "expected kind mesh or pictures")],
+)
+def test_a_manifest_that_is_none_is_refused_with_its_line(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(InputError, match=f"line 2 of .*{told}|{told}.*line 2 of"):
+        rows_of(tmp_path / "list.csv")
+
+
+def test_nothing_at_all_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="found nothing at"):
+        rows_of(tmp_path / "gone")
+    with pytest.raises(InputError, match="expected parts, found none"):
+        lay_down(rows_of(tmp_path), Home.of(tmp_path / "out"), {})
+
+
+def named(home: Home, paths: Sequence[str]) -> list[str]:
+    lay_down((Row(path=path) for path in paths), home, earlier_names(home))
+    return [each.name for each in read_items(home)]
+
+
+def test_names_are_distinct_and_stay_when_parts_are_added(tmp_path: Path) -> None:
+    home = Home.of(tmp_path)
+    first = named(home, ["/a/plate.stl", "/b/plate.stl", "/c/Plate.stl", "/a/plate.stl", "/d/summary.html.stl"])
+    assert first == ["plate", "plate-2", "Plate-3", "plate-4", "summary.html-2"]
+    again = named(home, ["/0/plate.stl", "/b/plate.stl", "/a/plate.stl", "/c/Plate.stl", "/a/plate.stl"])
+    assert again == ["plate-5", "plate-2", "plate", "Plate-3", "plate-4"]
+
+
+def test_ten_thousand_parts_of_one_name_cost_little_memory(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("path\n" + "".join(f"p{k % 7}/plate.stl\n" for k in range(10_000)))
+    home = Home.of(tmp_path / "out")
+    tracemalloc.start()
+    assert lay_down(read_rows(tmp_path / "list.csv"), home, {}) == 10_000
+    assert sum(1 for _ in read_items(home)) == 10_000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16e6
+    assert len({each.name for each in read_items(home)}) == 10_000
+
+
+# the ledger
+
+
+def begun(ledger: Ledger, key: str = "k") -> Started:
+    found = ledger.begin("plate", key)
+    assert isinstance(found, Started)
+    return found
+
+
+def test_a_start_without_an_end_is_a_kill_in_its_own_run_only(tmp_path: Path) -> None:
+    home = Home.of(tmp_path)
+    one, two = Ledger(home=home, run="one"), Ledger(home=home, run="two")
+    assert [len(begun(one).kills), len(begun(one).kills)] == [0, 1]
+    assert len(begun(two).kills) == 0
+    assert [kill.cause for kill in begun(two).kills] == [Cause.VANISHED]
+    assert len(begun(two).kills) == 2
+    assert isinstance(two.begin("plate", "k"), Poisoned)
+
+
+def test_two_kills_that_left_a_trace_are_enough_in_whatever_runs(tmp_path: Path) -> None:
+    for run in ("one", "two"):
+        started = begun(Ledger(home=Home.of(tmp_path), run=run))
+        Home.of(tmp_path).write(started.log, CRASH.encode())
+    found = Ledger(home=Home.of(tmp_path), run="three").begin("plate", "k")
+    assert isinstance(found, Poisoned) and [kill.cause for kill in found.kills] == [Cause.CRASH] * 2
+    assert "Segmentation fault" in found.kills[0].evidence
+
+
+def test_other_bytes_or_options_begin_anew(tmp_path: Path) -> None:
+    ledger = Ledger(home=Home.of(tmp_path), run="one")
+    for _ in range(3):
+        ledger.begin("plate", "old")
+    assert isinstance(ledger.begin("plate", "old"), Poisoned)
+    assert begun(ledger, "new") == Started(number=1, log=".batch/logs/plate.convert-1.log", kills=())
+
+
+def test_the_first_word_on_a_part_is_the_last(tmp_path: Path) -> None:
+    ledger = Ledger(home=Home.of(tmp_path), run="one")
+    assert ledger.finish("plate", {"key": "k", "iou": 0.5}) == ledger.finish("plate", {"key": "k", "iou": 0.6})
+    assert ledger.row("plate", "other") is None and ledger.row("plate") == {"key": "k", "iou": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("log", "cause"),
+    [
+        ("", Cause.VANISHED),
+        ("plate: 'Timeout (1' is a name\n", Cause.VANISHED),
+        (CRASH, Cause.CRASH),
+        (CRASH + "  File x\n" * 9000, Cause.CRASH),
+        ("a\nTimeout (0:00:04)!\nThread 0x1\n", Cause.TIME),
+    ],
+)
+def test_the_log_tells_how_a_worker_died(log: str, cause: Cause) -> None:
+    found, evidence = cause_in(log)
+    assert found is cause and len(evidence) < 5100
+
+
+# one worker
+
+
+def test_a_part_is_made_once_and_its_row_comes_back(tmp_path: Path) -> None:
+    part = block(tmp_path / "plate.stl")
+    row = worker(tmp_path / "out").convert(item(part))
+    assert (row["status"], row["accepted"], row["kills"]) == ("made", True, 0)
+    assert row["iou"] == pytest.approx(0.995) and set(row) == set(COLUMNS)
+    report = json.loads((tmp_path / "out" / "plate" / "report.json").read_text())
+    assert report["input"]["digest"] == row["digest"]
+    assert sorted(path.name for path in (tmp_path / "out" / "plate").iterdir()) == [
+        "plate.py",
+        "plate.step",
+        "plate.stl",
+        "report.json",
+    ]
+    assert worker(tmp_path / "out", run="two").convert(item(part)) == row
+    starts = list((tmp_path / "out" / ".batch" / "ledger").glob("plate.convert-*"))
+    assert len(starts) == 1 and "hazard" in (tmp_path / "out" / ".batch" / "logs" / "plate.convert-1.log").read_text()
+
+
+def test_a_result_whose_row_was_lost_in_a_crash_is_not_made_again(tmp_path: Path) -> None:
+    part, out = block(tmp_path / "plate.stl"), tmp_path / "out"
+    row = worker(out).convert(item(part))
+    (out / ".batch" / "ledger" / "plate.row.json").unlink()
+    made = (out / "plate" / "report.json").stat().st_mtime_ns
+    assert worker(out).convert(item(part)) == row
+    assert (out / "plate" / "report.json").stat().st_mtime_ns == made
+
+
+def test_a_result_that_was_removed_or_whose_input_changed_is_made_again(tmp_path: Path) -> None:
+    part, out = block(tmp_path / "plate.stl"), tmp_path / "out"
+    first = worker(out).convert(item(part))
+    (out / "plate" / "report.json").unlink()
+    (out / "plate").rename(out / "elsewhere")
+    assert worker(out, run="two").convert(item(part))["key"] == first["key"]
+    assert (out / "plate" / "report.json").is_file()
+    block(part, scale=2.0)
+    refused = worker(out, run="two").convert(item(part))
+    assert (refused["failure"], "expected room" in refused["reason"]) == ("input", True)
+    changed = worker(out, run="three", existing=Existing.RESUME).convert(item(block(part, scale=3.0)))
+    assert changed["status"] == "made" and changed["volume_mm3"] == pytest.approx(27 * first["volume_mm3"])
+    assert [path.name for path in out.iterdir() if path.name.startswith(".plate")] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "failure"),
+    [
+        ("letter", b"Dear reader,\n", "input"),
+        ("empty", b"", "input"),
+        ("gone", None, "unreadable"),
+        ("raise-x", ..., "internal"),
+        ("bomb-x", ..., "memory"),
+        ("poor-x", ..., None),
+    ],
+)
+def test_each_kind_of_trouble_has_its_row_and_reason(tmp_path: Path, name: str, data: Any, failure: str | None) -> None:
+    part = tmp_path / f"{name}.stl"
+    if data is ...:
+        block(part)
+    elif data is not None:
+        part.write_bytes(data)
+    row = worker(tmp_path / "out", part_memory_mb=256).convert(item(part))
+    assert (row["failure"], row["accepted"]) == (failure, False) and row["reason"]
+    assert worker(tmp_path / "out", run="two").convert(item(part)) == row
+
+
+def test_what_is_no_result_of_ours_is_never_replaced(tmp_path: Path) -> None:
+    part, out = block(tmp_path / "plate.stl"), tmp_path / "out"
+    (out / "plate").mkdir(parents=True)
+    (out / "plate" / "thesis.txt").write_text("years of work")
+    for existing in Existing:
+        row = worker(out / "", existing=existing, options=Options(min_iou=0.5 + len(existing) / 100)).convert(
+            item(part)
+        )
+        assert row["failure"] == "input"
+    assert (out / "plate" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_broken_machine_is_no_verdict_on_the_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cad_pipeline.batch import doubles
+    from cad_sandbox.execution import SandboxUnavailable
+
+    def broken(*_: object, **__: object) -> None:
+        raise SandboxUnavailable("no walls here; install some")
+
+    part, out = block(tmp_path / "plate.stl"), tmp_path / "out"
+    monkeypatch.setattr(doubles.VolumeSandbox, "run", broken)
+    row = worker(out).convert(item(part))
+    assert (row["status"], row["reason"]) == ("machine", "no walls here; install some")
+    monkeypatch.undo()
+    assert worker(out, run="two").convert(item(part))["status"] == "made"
+
+
+def test_a_quarantined_part_leaves_evidence_and_stays_so(tmp_path: Path) -> None:
+    part, out = block(tmp_path / "plate.stl"), tmp_path / "out"
+    home = Home.of(out)
+    same = identify(part, Options())
+    for _ in range(2):
+        home.write(begun(Ledger(home=home, run="one"), same.key).log, CRASH.encode())
+    row = worker(out).convert(item(part))
+    assert (row["status"], row["failure"], row["kills"]) == ("quarantined", "crash", 2)
+    evidence = json.loads((out / ".batch" / "quarantine" / "plate.json").read_text())
+    assert "Segmentation fault" in evidence["kills"][1]["evidence"]
+    assert worker(out, run="two").convert(item(part)) == row
+
+
+def test_identity_is_of_bytes_options_and_nothing_else(tmp_path: Path) -> None:
+    one, two = block(tmp_path / "a.stl"), tmp_path / "sub" / "b.stl"
+    two.parent.mkdir()
+    two.write_bytes(one.read_bytes())
+    assert identify(one, Options()).key == identify(two, Options()).key
+    assert identify(one, Options()).key != identify(one, Options(min_iou=0.9)).key
+    assert identify(one, Options()).key != identify(block(two, 2.0), Options()).key
+
+
+def test_an_object_store_gets_the_same_files_and_the_report_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = block(tmp_path / "plate.stl")
+    out = f"local://{tmp_path}/bucket/out"
+    written: list[str] = []
+    upload = Home._upload
+    monkeypatch.setattr(Home, "_upload", lambda self, path, name: (written.append(name), upload(self, path, name)))
+    made = worker(out)
+    assert made._home.local is None
+    row = made.convert(item(part))
+    assert row["status"] == "made" and written == [f"plate/plate{s}" for s in (".py", ".step", ".stl")] + [
+        "plate/report.json"
+    ]
+    away = Item(number=0, name="plate", path=f"local://{part}")
+    assert worker(out, run="two").convert(away) == row
+    lay_down(rows_of(f"local://{tmp_path}"), Home.of(out), {})
+    [told] = [each for each in read_table_rows(Home.of(out)) if each["name"] == "plate"]
+    assert {**told, "path": None, "number": None} == row
+    assert (tmp_path / "bucket" / "out" / ".batch" / "logs" / "plate.convert-1.log").is_file()
+
+
+def test_the_table_and_the_page_have_a_row_for_every_part(tmp_path: Path) -> None:
+    import pyarrow.parquet
+
+    parts = [block(tmp_path / f"{name}.stl") for name in ("plate", "poor-x", "raise-<b>x", "later")]
+    home, one = Home.of(tmp_path / "out"), worker(tmp_path / "out")
+    lay_down((Row(path=str(part)) for part in parts), home, {})
+    for each in list(read_items(home))[:3]:
+        one.convert(each)
+    assert write_table(read_table_rows(home), home) == 4
+    table = pyarrow.parquet.read_table(tmp_path / "out" / "verdicts.parquet").to_pylist()
+    assert [row["status"] for row in table] == ["made", "made", "failed", "unfinished"]
+    assert [row["number"] for row in table] == [0, 1, 2, 3] and table[0]["path"] == str(parts[0])
+    write_summary(read_table_rows(home), home)
+    page = (tmp_path / "out" / "summary.html").read_text()
+    assert "<svg" in page and "0.9950" in page and "<b>x" not in page and "<script" not in page
+    assert "http" not in page and "a generator&#x27;s own mistake" in page
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"workers": 0}, {"num_gpus": -1.0}, {"parts_per_block": 0}, {"memory_mb": 0}], ids=lambda each: str(each)
+)
+def test_numbers_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="expected"):
+        Machines(**wrong)
