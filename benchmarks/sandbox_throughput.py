@@ -28,7 +28,7 @@ from pathlib import Path
 
 from cad_sandbox import Export, ForkServerSandbox, Limits, Outcome
 from cad_sandbox.launch import readable_paths
-from cad_sandbox.lockdown import Walls, lock_down
+from cad_sandbox.lockdown import Walls, file_rules, lock_down
 from cad_sandbox.syscalls import build_filter
 
 PROGRAM = "import cadquery as cq\nresult = cq.Workplane().box(10, 20, 30).faces('>Z').workplane().hole(4)\n"
@@ -167,17 +167,18 @@ def walls(runs: int = 15) -> dict[str, float]:
 def _lock_time(kind: Walls) -> float:
     reader, writer = os.pipe()
     parent = os.getpid()
+    rules = file_rules(kind)
     if os.fork() == 0:
         try:
-            import landlockpy  # noqa: F401 - as in the server, imported before the clock starts
-
             started = time.perf_counter()
-            lock_down(kind, parent_pid=parent, keep=(writer,), writable=None, memory_mb=4096, cpu_s=9, file_mb=9)
+            lock_down(kind, rules=rules, parent_pid=parent, keep=(writer,), memory_mb=4096, cpu_s=9, file_mb=9)
             os.write(writer, str(time.perf_counter() - started).encode())
         finally:
             os._exit(0)
     os.close(writer)
     os.wait()
+    if rules is not None:
+        rules.close()
     with open(reader, "rb") as file:
         return float(file.read())
 

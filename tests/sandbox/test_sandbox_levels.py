@@ -150,7 +150,7 @@ def test_an_old_landlock_still_keeps_files_shut(abi: int, tmp_path: Path, monkey
     import landlockpy.ruleset
 
     from cad_sandbox.child import run_child
-    from cad_sandbox.lockdown import Walls, lock_down
+    from cad_sandbox.lockdown import Walls, file_rules, lock_down
 
     monkeypatch.setattr(landlockpy.ruleset._syscall, "abi_version", lambda: abi)
     (tmp_path / "secret").write_text("secret")
@@ -158,7 +158,8 @@ def test_an_old_landlock_still_keeps_files_shut(abi: int, tmp_path: Path, monkey
 
     def body(pipe: int, trace: int) -> None:
         walls = Walls(landlock=True, readable=("/usr/lib",), seccomp=cad_sandbox.syscalls.build_filter())
-        lock_down(walls, parent_pid=parent, keep=(pipe, trace), writable=None, memory_mb=1 << 20, cpu_s=9, file_mb=1)
+        rules = file_rules(walls)
+        lock_down(walls, rules=rules, parent_pid=parent, keep=(pipe, trace), memory_mb=1 << 20, cpu_s=9, file_mb=1)
         for path, mode in ((tmp_path / "secret", "r"), (tmp_path / "secret", "r+"), (tmp_path / "new", "w")):
             try:
                 open(path, mode).close()
