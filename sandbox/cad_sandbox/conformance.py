@@ -156,6 +156,11 @@ _USUAL: tuple[str, ...] = (
     "import logging, warnings\nwarnings.warn('odd')\nlogging.warning('odd')\nresult = cq.Workplane().box(1, 2, 3)",
     "from cadquery.vis import show\nresult = cq.Workplane().box(1, 2, 3)\nshow(result)",
     "result = cq.Workplane().sketch().rect(1, 2).finalize().extrude(3)",
+    "import math\nfrom types import SimpleNamespace\nP = SimpleNamespace(w=1, h=lambda k: math.floor(k))\n"
+    "def main():\n    global result\n    result = cq.Workplane().box(P.w, 2, P.h(3.2))\nmain()",
+    "def half(x):\n    return cq.Workplane().box(0.5, 2, 3).translate((x, 0, 0)).val()\n"
+    "result = cq.Compound.makeCompound([half(k) for k in (0, 9)])",
+    "sizes = {'w': 1, 'd': 2}\n(lambda: globals().update(result=cq.Workplane().box(sizes['w'], sizes['d'], 3)))()",
     "a = cq.Assembly().add(cq.Workplane().box(1, 1, 3), name='a').add(cq.Workplane().box(1, 1, 3), name='b')\n"
     "a.constrain('a@faces@>X', 'b@faces@<X', 'Plane')\na.solve()\nresult = a",
 )
