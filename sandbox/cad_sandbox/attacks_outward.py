@@ -195,7 +195,7 @@ OUTWARD: tuple[Attack, ...] = (
                     if error.errno not in (1, 2, 13, 21): got.append((pid, name, error.errno))
                 else: got.append((pid, name))
         for path in ('/proc/cpuinfo', '/proc/net/tcp', '/proc/mounts', '/sys/class', '/dev/mem', '/dev/kmsg',
-                     '/etc/shadow', '/root/.ssh', '/home', '/var/log', '/run', '/boot'):
+                     '/etc/shadow', '/root', '/home', '/var/log', '/run', '/boot'):
             try: open(path, 'rb').read(1)
             except OSError: pass
             else: got.append(path)
