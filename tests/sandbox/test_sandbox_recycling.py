@@ -278,3 +278,36 @@ def test_threads_share_one_sandbox(own: ForkServerSandbox, tmp_path: Path) -> No
     with ThreadPoolExecutor(6) as pool:
         told = list(pool.map(work, range(6)))
     assert [volume and round(volume, 6) for _, volume in told] == [None, 1, None, 3, None, 5]
+
+
+def test_only_private_memory_is_gathered() -> None:
+    from cad_sandbox.huge_pages import _private_memory, gather_memory
+
+    maps = (
+        "400000-401000 r-xp 00000000 fe:00 7 /usr/bin/python\n"
+        "401000-801000 rw-p 00000000 fe:00 7 /usr/bin/python with spaces\n"
+        "1000000-1800000 rw-p 00000000 00:00 0 [heap]\n"
+        "2000000-2400000 rw-p 00000000 00:00 0\n"
+        "3000000-3400000 rw-s 00000000 00:01 9 /dev/zero (deleted)\n"
+        "4000000-4400000 r--p 00000000 00:00 0\n"
+        "7ff0000000-7ff0400000 rw-p 00000000 00:00 0 [stack]\n"
+    )
+    assert list(_private_memory(maps)) == [(0x1000000, 0x1800000), (0x2000000, 0x2400000)]
+    kept = bytearray(range(256)) * (1 << 16)
+    assert gather_memory() >= 0
+    assert kept == bytearray(range(256)) * (1 << 16)
+
+
+def test_threads_and_size_are_read_whatever_a_process_is_called() -> None:
+    from cad_sandbox.child import _size_and_threads
+
+    name = Path("/proc/self/comm")
+    before = name.read_text().strip()
+    name.write_text("a) S 1 2 (3")
+    try:
+        size_mb, threads = _size_and_threads(os.getpid())
+    finally:
+        name.write_text(before)
+    assert threads == len(os.listdir("/proc/self/task"))
+    assert size_mb == pytest.approx(int(Path("/proc/self/statm").read_text().split()[0]) * 4096 / 2**20, rel=0.1)
+    assert _size_and_threads(2**22 + 1) == (0.0, 0)
