@@ -2,8 +2,9 @@
 
     python benchmarks/model_table.py CHECKPOINT --parts 20 --samples 16
 
-Each part is built from its program, written down as a mesh, and converted by the model alone (no geometric generator).
-A part on which nothing was built counts with an IoU of 0.
+Each part is built from its program, written down as a mesh, and converted by the model alone. The last row is the
+tournament: the geometric generator, which sees the same mesh, proposes as well, and the best verdict wins; how often
+the model's own program was the best is told below the table. A part on which nothing was built counts with an IoU of 0.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from cad_pipeline.generators.checkpoint import ModelChoice
+from cad_pipeline.generators.geometric import GeometricGenerator
 from cad_pipeline.generators.qwen3_vl import Qwen3VLGenerator
 from cad_pipeline.generators.refine import RefineGenerator
 from cad_pipeline.generators.registration import RegisterGenerator
@@ -30,6 +32,7 @@ from cad_pipeline.verify import MeshVerifier, load_result
 from cad_sandbox import ForkServerSandbox
 
 Kept = Callable[[Attempt], bool]
+GEOMETRIC = "geometric"
 
 
 def main() -> None:
@@ -56,8 +59,10 @@ def main() -> None:
         f"best of {chosen.samples}": lambda a: a.program.origin.generator == "qwen",
         "+ repair": lambda a: a.program.origin.generator in ("qwen", "repair"),
         "+ register": lambda a: a.program.origin.generator in ("qwen", "repair", "register"),
-        "+ refine": lambda a: True,
+        "+ refine": lambda a: a.program.origin.generator != GEOMETRIC,
+        "+ tournament": lambda a: True,
     }
+    won = 0
     figures: dict[str, list[tuple[bool, bool, float]]] = {name: [] for name in rows}
     started = time.monotonic()
     with ForkServerSandbox(workers=2) as sandbox, tempfile.TemporaryDirectory() as folder:
@@ -68,6 +73,8 @@ def main() -> None:
             Stage(RefineGenerator(sandbox=sandbox), rounds=2, samples=1),
         )
         pipeline = Pipeline(plan=plan, sandbox=sandbox, verifier=MeshVerifier(), workers=2)
+        geometric = Stage(GeometricGenerator(), rounds=3)
+        rival = Pipeline(plan=(geometric,), sandbox=sandbox, verifier=MeshVerifier(), workers=2)
         for number, program in enumerate(programs):
             if time.monotonic() - started > chosen.seconds:
                 break
@@ -81,22 +88,30 @@ def main() -> None:
                 vertices = vertices * np.exp(chance.uniform(-1.5, 1.5)) + chance.uniform(-50.0, 50.0, 3)
             target = Target(mesh=Mesh(name=f"member {number}", vertices=vertices, faces=built.faces))
             done = pipeline.reconstruct(target, place / "attempts")
+            other = rival.reconstruct(target, place / "rival")
+            attempts = (*done.attempts, *other.attempts)
             for name, kept in rows.items():
-                figures[name].append(_figures([attempt for attempt in done.attempts if kept(attempt)]))
+                figures[name].append(_figures([attempt for attempt in attempts if kept(attempt)]))
             best = done.best
+            won += _best_iou(done.attempts) >= _best_iou(other.attempts)
             told = {"part": number, "iou": best.verdict.iou, "by": str(best.program.origin)} if best else {}
             print(json.dumps({**told, "attempts": len(done.attempts), "seconds": round(time.monotonic() - started)}))
     print(f"{len(figures['greedy'])} unseen parts, {chosen.samples} samples, temperature {chosen.temperature:g}")
-    print(f"{'':12} {'built':>7} {'accepted':>9} {'mean IoU':>9}")
+    print(f"{'':13} {'built':>7} {'accepted':>9} {'mean IoU':>9}")
     for name, each in figures.items():
         built_share, accepted, iou = (sum(figure[k] for figure in each) / len(each) for k in range(3))
-        print(f"{name:12} {built_share:7.0%} {accepted:9.0%} {iou:9.3f}")
+        print(f"{name:13} {built_share:7.0%} {accepted:9.0%} {iou:9.3f}")
+    print(f"the model's program was at least as good as the geometric one on {won} of {len(figures['greedy'])} parts")
+
+
+def _best_iou(attempts: Sequence[Attempt]) -> float:
+    return max((attempt.verdict.iou or 0.0 for attempt in attempts if attempt.execution.built), default=0.0)
 
 
 def _figures(attempts: Sequence[Attempt]) -> tuple[bool, bool, float]:
     """Say whether any was built, whether any was accepted, and the best IoU."""
-    ious = [attempt.verdict.iou or 0.0 for attempt in attempts if attempt.execution.built]
-    return bool(ious), any(attempt.verdict.accepted for attempt in attempts), max(ious, default=0.0)
+    built = any(attempt.execution.built for attempt in attempts)
+    return built, any(attempt.verdict.accepted for attempt in attempts), _best_iou(attempts)
 
 
 if __name__ == "__main__":

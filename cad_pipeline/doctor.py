@@ -9,7 +9,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -78,6 +78,7 @@ def examine() -> Iterator[Finding]:
     yield _scratch_space()
     yield from _sandbox_levels()
     yield from _renderers()
+    yield from _model()
     yield _whole_way()
 
 
@@ -166,6 +167,38 @@ def _renderers() -> Iterator[Finding]:
         lacking = Health.BROKEN if probe.name == "software" else Health.OPTIONAL
         found = f"draws on {probe.device}" if probe.works else probe.reason
         yield Finding(subject=f"renderer {probe.name}", health=Health.WORKS if probe.works else lacking, found=found)
+
+
+def _model() -> Iterator[Finding]:
+    """Look for what a local model needs beside its packages: a device, and the published weights."""
+    from cad_pipeline.errors import CadPipelineError
+    from cad_pipeline.generators.checkpoint import DEFAULT_CHECKPOINT, ModelChoice, find_checkpoint, usable_device
+
+    checks: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("model device", lambda: _device_in_words(usable_device(ModelChoice()))),
+        ("model weights", lambda: f"{DEFAULT_CHECKPOINT} in {find_checkpoint()}"),
+    )
+    for subject, look in checks:
+        try:
+            yield Finding(subject=subject, health=Health.WORKS, found=look())
+        except CadPipelineError as error:
+            found, _, cure = str(error).partition("; ")
+            yield Finding(subject=subject, health=Health.OPTIONAL, found=found, cure=cure)
+        # torch that can't load its own libraries is a finding, not the end of the examination
+        except (ImportError, OSError, RuntimeError) as error:
+            cure = "pip install 'cad-pipeline[qwen]'"
+            yield Finding(subject=subject, health=Health.OPTIONAL, found=_words(error), cure=cure)
+
+
+def _device_in_words(device: str) -> str:
+    import torch
+
+    if device == "cuda":
+        free, total = torch.cuda.mem_get_info()
+        return f"{torch.cuda.get_device_name()}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
+    if device == "mps":
+        return "mps, Apple's GPU"
+    return "cpu only: a part takes minutes; auto leaves the model out unless --device cpu is given"
 
 
 def _whole_way() -> Finding:

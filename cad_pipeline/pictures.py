@@ -118,7 +118,7 @@ def _parquet_rows(path: Path, most: int) -> list[Row]:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise MissingPieceError("Parquet files need pyarrow, which is not installed: pip install pyarrow") from None
+        raise MissingPieceError("expected pyarrow for Parquet files, found none; pip install pyarrow") from None
     rows: list[Row] = []
     try:
         file = ParquetFile(path)

@@ -59,10 +59,10 @@ def warm_sandbox(isolation: Isolation = Isolation.STRICT, timeout_s: float = DEF
     """
 
     def start() -> Sandbox:
-        from cad_sandbox import ForkServerSandbox
+        from cad_sandbox import CachingSandbox, ForkServerSandbox
 
         limits = Limits(wall_s=timeout_s, cpu_s=timeout_s)
-        return ForkServerSandbox(limits=limits, isolation=isolation, workers=WORKERS)
+        return CachingSandbox(ForkServerSandbox(limits=limits, isolation=isolation, workers=WORKERS))
 
     # a forked child must not talk through its parent's pipes, hence the pid
     key = (os.getpid(), isolation, timeout_s)

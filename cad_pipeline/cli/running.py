@@ -45,6 +45,8 @@ def run_program(program: Path, *, out: Path | None, options: Options, json: bool
         print_out(told(execution) + (f" -> {place}" if place else ""))
         if execution.log.strip():
             say(execution.log.rstrip())
+        if execution.layers:
+            say(_walls(execution))
     return exit_
 
 
@@ -57,6 +59,15 @@ def told(execution: Execution) -> str:
     volume = f"{execution.volume_mm3:.6g} mm³" if execution.volume_mm3 is not None else "unknown volume"
     solids = "1 solid" if execution.solids == 1 else f"{execution.solids} solids"
     return f"built: {solids}, {size}, {volume}, {execution.seconds:.2f} s"
+
+
+def _walls(execution: Execution) -> str:
+    """Name the walls that stood around a program, and those that were missing."""
+    named = {name: state.split(":")[0] for name, state in execution.layers.items() if name != "isolation"}
+    standing = [name for name, state in named.items() if state != "absent"]
+    missing = [name for name, state in named.items() if state == "absent"]
+    without = f"; without {', '.join(missing)}" if missing else ""
+    return f"isolation {execution.layers.get('isolation', 'unknown')}: {', '.join(standing)}{without}"
 
 
 def _record(name: str, program: Path, source: str, execution: Execution) -> dict[str, Any]:

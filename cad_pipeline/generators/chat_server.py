@@ -99,7 +99,10 @@ class ChatServer:
                     raise told.final from None
         words = f"{self._place()} failed {self.patience.tries} times, last: {trouble}"
         if trouble.kind == "unreachable":
-            raise MissingPieceError(f"expected a server at {words}; start it, or correct --server")
+            raise MissingPieceError(
+                f"expected a server at {self._place()}, got {trouble} in {self.patience.tries} tries; start it, or "
+                "correct --server"
+            )
         raise ServerTrouble(f"expected an answer, but {words}; try again later or with fewer samples")
 
     def models(self) -> list[str]:
@@ -161,7 +164,10 @@ class ChatServer:
             return _Trouble(f"no answer within {self.patience.timeout_s:g} s", kind="timeout")
         words = self._clean(str(reason))
         if isinstance(reason, ssl.SSLError):
-            final = MissingPieceError(f"expected a trusted connection to {self._place()}, got {words}")
+            final = MissingPieceError(
+                f"expected a trusted connection to {self._place()}, got {words}; write http:// for a server without a "
+                "certificate, or name its authority's file in SSL_CERT_FILE"
+            )
             return _Trouble(words, kind="tls", final=final)
         cut = isinstance(reason, ConnectionResetError | BrokenPipeError)
         return _Trouble(words, kind="cut" if cut else "unreachable")

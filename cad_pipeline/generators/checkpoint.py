@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cad_pipeline.errors import InputError, MissingPieceError
+from cad_pipeline.generators.pace import PaceMemory
 
 __all__ = [
     "DEFAULT_CHECKPOINT",
@@ -68,6 +69,7 @@ class LoadedCheckpoint:
     dtype: str
     name: str
     lock: threading.Lock = field(default_factory=threading.Lock)
+    pace: PaceMemory = field(default_factory=PaceMemory, compare=False)
 
 
 def missing_packages() -> tuple[str, ...]:
@@ -154,6 +156,7 @@ def open_checkpoint(choice: ModelChoice) -> LoadedCheckpoint:
 
 def usable_device(choice: ModelChoice) -> str:
     """Say which device a choice comes to here, without loading weights. Raises `MissingPieceError` if it has none."""
+    require_packages()
     return _device(choice.device)
 
 

@@ -8,7 +8,14 @@ from collections.abc import Iterator
 
 from cad_pipeline.syntax import parse
 
-__all__ = ["NOT_A_PROGRAM", "as_program", "ends_with_program", "extract_program", "without_broken_end"]
+__all__ = [
+    "NOT_A_PROGRAM",
+    "as_program",
+    "ends_with_program",
+    "extract_program",
+    "without_broken_end",
+    "without_last_line",
+]
 
 # what is told of an answer in which no program was found
 NOT_A_PROGRAM = "# the answer held no program\n"
@@ -40,6 +47,7 @@ _TYPOGRAPHY = str.maketrans(
     }
 )
 _CADQUERY = re.compile(r"\bcadquery\b|\bcq\b")
+_CALLS_CADQUERY = re.compile(r"\b(?:cq|cadquery)\.")
 _RESULT = re.compile(r"^[ \t]*(?:result|r|solid|part|assembly)\s*=|show_object\(", re.MULTILINE)
 
 
@@ -95,6 +103,12 @@ def without_broken_end(source: str) -> str | None:
         if _parses(shorter):
             return shorter if _CADQUERY.search(shorter) else None
     return None
+
+
+def without_last_line(source: str) -> str | None:
+    """Drop the last line, and what does not parse without it; None if nothing that models is left."""
+    shorter = without_broken_end(source.rstrip("\n").rpartition("\n")[0])
+    return shorter if shorter and _CALLS_CADQUERY.search(shorter) else None
 
 
 def _plain(answer: str) -> str:

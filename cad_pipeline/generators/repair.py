@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cad_pipeline.generators.program_edits import Edit, blends, cuts, drop, flip, shrink
-from cad_pipeline.generators.program_text import without_broken_end
+from cad_pipeline.generators.program_text import without_broken_end, without_last_line
 from cad_pipeline.parameters import read_parameters
 from cad_pipeline.values import Attempt, Origin, Program, ProgramKind, Target
-from cad_sandbox.execution import Outcome
+from cad_sandbox.execution import Execution, Outcome
 
 __all__ = ["RepairGenerator", "repairs"]
 
@@ -24,7 +24,8 @@ class RepairGenerator:
     """Propose for each failing program of the history its next repair, until one builds or none is left.
 
     A round makes one step for each; what was tried is read from the history. Programs that built with too much material
-    and have blind cuts are proposed with cuts turned round: a cut along the outward normal cuts only air.
+    and have blind cuts are proposed with cuts turned round (a cut along the outward normal cuts only air), and those
+    with shells with thinner walls (a wall thicker than half the part leaves it solid).
     """
 
     name: str = "repair"
@@ -59,15 +60,16 @@ class RepairGenerator:
 
 def repairs(attempt: Attempt) -> Iterator[tuple[str, str]]:
     """List the changed texts worth trying, the least change first, each with words for what was done."""
-    source, execution = attempt.program.source, attempt.execution
+    source = attempt.program.source
     seen = {source}
-    for changed, words in _changes(source, execution.outcome, execution.line):
+    for changed, words in _changes(source, attempt.execution):
         if changed is not None and changed not in seen:
             seen.add(changed)
             yield changed, words
 
 
-def _changes(source: str, outcome: Outcome, line: int | None) -> Iterator[tuple[str | None, str]]:
+def _changes(source: str, execution: Execution) -> Iterator[tuple[str | None, str]]:
+    outcome, line = execution.outcome, execution.line
     if outcome is Outcome.SYNTAX_ERROR:
         yield without_broken_end(source), "the broken end dropped"
         return
@@ -77,7 +79,12 @@ def _changes(source: str, outcome: Outcome, line: int | None) -> Iterator[tuple[
             yield flip(source, [cut]), f"the cut on line {cut.line} turned round"
         if len(turned) > 1:
             yield flip(source, turned), "all blind cuts turned round"
+        for factor in _FACTORS:
+            for shell in (each for each in blends(source) if each.name == "shell"):
+                yield shrink(source, shell, factor), f"shell on line {shell.line} thinned to {factor:.0%}"
         return
+    if _broke_off(source, execution):
+        yield without_last_line(source), "the broken end dropped"
     everything = blends(source)
     suspects = _suspects(everything, line)
     for factor in _FACTORS:
@@ -88,6 +95,12 @@ def _changes(source: str, outcome: Outcome, line: int | None) -> Iterator[tuple[
         yield drop(source, [blend]), f"{blend.name} on line {blend.line} dropped"
     if everything:
         yield drop(source, everything), f"all {len(everything)} fillets, chamfers and shells dropped"
+
+
+def _broke_off(source: str, execution: Execution) -> bool:
+    """Say whether a program failed on its last line for half a word, as one does that was cut off there."""
+    half_a_word = execution.message.startswith(("AttributeError", "NameError"))
+    return half_a_word and execution.line is not None and execution.line >= source.rstrip().count("\n") + 1
 
 
 def _suspects(everything: Sequence[Edit], line: int | None) -> list[Edit]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cad_pipeline.errors import MissingPieceError
 from cad_pipeline.generators.checkpoint import LoadedCheckpoint
+from cad_pipeline.generators.pace import Pace, paced
 from cad_pipeline.generators.program_text import ends_with_program
 from cad_pipeline.generators.prompt import ZERO_TO_CAD, Prompt
 
@@ -43,13 +44,17 @@ class First(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoding:
-    """How answers are drawn and when they are cut off; `rows` bounds the batch, and with it the memory."""
+    """How answers are drawn and when they are cut off; `rows` bounds the batch, and with it the memory.
+
+    `pace` is how the steps are run; the answers don't depend on it but by rounding.
+    """
 
     temperature: float = 0.6
     top_p: float = 0.95
     max_new_tokens: int = 3072
     max_seconds: float = 900.0
     rows: int = 32
+    pace: Pace = Pace.AUTO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,23 +147,31 @@ def _written(checkpoint: LoadedCheckpoint, parts: Sequence[Views], each: int, jo
     inputs = {key: value.to(checkpoint.device) for key, value in checkpoint.encoder.encode(texts, parts).items()}
     length = inputs["input_ids"].shape[1]
     greedy = each == 1 and job.first is First.GREEDY
-    stop = _Stop(tokenizer, length, job.deadline, job.progress)
+    stops: list[_Stop] = []
     processors = [_LeadRow(each)] if job.first is First.GREEDY and not greedy else []
     how: dict[str, Any] = {"do_sample": not greedy, "num_return_sequences": each, "repetition_penalty": 1.0}
     if not greedy:
         # said in full, so that what the checkpoint's own settings hold has no say
         how |= {"temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": 0}
     devices = [checkpoint.model.device] if checkpoint.device.startswith("cuda") else []
-    with checkpoint.lock, torch.inference_mode(), torch.random.fork_rng(devices=devices):
+
+    def write(options: dict[str, Any]) -> Any:
+        # afresh for each try: a first one that failed must leave no trace in the draws or the endings
         torch.manual_seed(job.seed)
-        rows = checkpoint.model.generate(
+        stops[:] = [_Stop(tokenizer, length, job.deadline, job.progress)]
+        return checkpoint.model.generate(
             **inputs,
             **how,
+            **options,
             max_new_tokens=decoding.max_new_tokens,
             pad_token_id=tokenizer.pad_token_id,
-            stopping_criteria=StoppingCriteriaList([stop]),
+            stopping_criteria=StoppingCriteriaList(stops),
             logits_processor=LogitsProcessorList(processors),
         )
+
+    with checkpoint.lock, torch.inference_mode(), torch.random.fork_rng(devices=devices):
+        rows = paced(decoding.pace, checkpoint.device, checkpoint.pace, write)
+    (stop,) = stops
     written = rows[:, length:].tolist()
     ends = _end_tokens(checkpoint)
     answers = [_answer(row, number, stop, ends, tokenizer) for number, row in enumerate(written)]

@@ -49,7 +49,11 @@ _MERGE = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmallShape:
-    """How large the model is; `view_px` is what each view is scaled to, a multiple of 32."""
+    """How large the model is; `view_px` is what each view is scaled to, a multiple of 32.
+
+    `padded_vocabulary` gives the model more words than the tokenizer knows, to have the size of a published one;
+    `key_heads` and `widening` are those of attention and of the layers between, by default small.
+    """
 
     hidden: int = 64
     layers: int = 2
@@ -60,6 +64,10 @@ class SmallShape:
     vocabulary: int = 512
     view_px: int = 256
     seed: int = 0
+    padded_vocabulary: int = 0
+    key_heads: int = 0
+    widening: int = 3
+    vision_widening: int = 3
 
 
 def build_small_checkpoint(folder: Path, corpus: Iterable[str], shape: SmallShape | None = None) -> int:
@@ -138,12 +146,12 @@ def _config(tokenizer: Any, shape: SmallShape) -> dict[str, Any]:
     third = head // 2 // 4
     return {
         "text_config": {
-            "vocab_size": len(tokenizer),
+            "vocab_size": max(len(tokenizer), shape.padded_vocabulary),
             "hidden_size": shape.hidden,
-            "intermediate_size": 3 * shape.hidden,
+            "intermediate_size": shape.widening * shape.hidden,
             "num_hidden_layers": shape.layers,
             "num_attention_heads": shape.heads,
-            "num_key_value_heads": max(1, shape.heads // 2),
+            "num_key_value_heads": shape.key_heads or max(1, shape.heads // 2),
             "head_dim": head,
             "max_position_embeddings": 8192,
             "rope_parameters": {
@@ -160,7 +168,7 @@ def _config(tokenizer: Any, shape: SmallShape) -> dict[str, Any]:
         "vision_config": {
             "depth": shape.vision_depth,
             "hidden_size": shape.vision_hidden,
-            "intermediate_size": 3 * shape.vision_hidden,
+            "intermediate_size": shape.vision_widening * shape.vision_hidden,
             "num_heads": shape.vision_heads,
             "patch_size": _PATCH,
             "temporal_patch_size": 2,

@@ -36,6 +36,7 @@ class Field:
             "abstract": f"cad-sandbox-{self.folder.name}",
             "local": str(self.folder / "socket"),
             "token": f"breach-{self.folder.name}",
+            "link": str(self.folder / "link"),
         }
 
     def breaches(self) -> list[str]:
@@ -48,7 +49,7 @@ class Field:
             with contextlib.suppress(BlockingIOError):
                 listener.recv(64)
                 found.append(f"a datagram came in at {listener.getsockname()!r}")
-        strange = {path.name for path in self.folder.iterdir()} ^ {"secret", "socket"}
+        strange = {path.name for path in self.folder.iterdir()} ^ {"secret", "socket", "link"}
         if strange:
             found.append(f"the folder outside was changed: {sorted(strange)}")
         elif (self.folder / "secret").stat().st_mode & 0o777 != 0o600:
@@ -68,6 +69,7 @@ def field() -> Iterator[Field]:
         secret = folder / "secret"
         secret.write_text(token)
         secret.chmod(0o600)
+        (folder / "link").symlink_to(f"/{token}")
         tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         udp, abstract, local = (
             stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))

@@ -15,7 +15,7 @@ ON_SERVER: tuple[Attack, ...] = (
         for _ in range(100):
             blocks.append(bytearray(256 << 20))
         """,
-        expected=HARMLESS,
+        expected=HARMLESS | STOPPED,
     ),
     Attack(name="python-loop", body="while True: pass", expected=STOPPED, length=Length.LONG),
     Attack(
@@ -146,6 +146,48 @@ ON_SERVER: tuple[Attack, ...] = (
         threading.Thread(target=linger).start()
         return 'held'
         """,
+    ),
+    Attack(
+        name="thread-flood",
+        body="""
+        import threading, time
+        threading.stack_size(32768)
+        for _ in range(20000):
+            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        """,
+        expected=ENDED,
+    ),
+    Attack(
+        name="trickle",
+        body="""
+        import stat
+        pipes = []
+        for number in range(3, 64):
+            try:
+                if stat.S_ISFIFO(os.fstat(number).st_mode): pipes.append(number)
+            except OSError: pass
+        # Single bytes of whole frames keep a reader busy that reads for as long as there is something.
+        while True:
+            for number in pipes:
+                try: os.write(number, b'\\x02' + bytes(8))
+                except OSError: pass
+        """,
+        expected=STOPPED | {Outcome.REFUSED},
+        length=Length.LONG,
+    ),
+    Attack(
+        name="deep-report",
+        body="""
+        import stat, struct
+        deep = b'{"outcome": "raised", "message": ' + b'[' * 200000
+        for number in range(3, 64):
+            try:
+                if not stat.S_ISFIFO(os.fstat(number).st_mode): continue
+                os.write(number, struct.pack('!BQ', 3, len(deep)) + deep)
+            except OSError: pass
+        os._exit(0)
+        """,
+        expected=ENDED,
     ),
     Attack(name="exit-hook", body="import atexit, time\natexit.register(time.sleep, 3600)\nreturn 'held'"),
     Attack(

@@ -35,6 +35,7 @@ OUTWARD: tuple[Attack, ...] = (
     Attack(name="read-system-file", body="print(open('/etc/passwd').read())"),
     Attack(name="read-secret", body="print(open(FIELD['secret']).read())"),
     Attack(name="list-secret-folder", body="print(os.listdir(FIELD['folder']))"),
+    Attack(name="follow-link", body="print(os.readlink(FIELD['link']))"),
     Attack(name="write-outside", body="open(FIELD['folder'] + '/breach', 'w').write('x')"),
     Attack(name="delete-outside", body="os.remove(FIELD['secret'])"),
     Attack(name="chmod-outside", body="os.chmod(FIELD['secret'], 0o777)"),
@@ -123,7 +124,87 @@ OUTWARD: tuple[Attack, ...] = (
             ("msgget", "68, 0, 512"),
             ("landlock_create_ruleset", "444, 0, 0, 1"),
             ("landlock_add_rule", "445, 3, 1, 0, 0"),
+            ("pidfd_getfd", "438, 0, 0, 0"),
+            ("process_madvise", "440, 0, 0, 0, 0, 0"),
+            ("kcmp", "312, 1, 1, 0, 0, 0"),
+            ("mq_open", "240, 0, 0, 0, 0"),
+            ("timer_create", "222, 0, 0, 0"),
+            ("memfd_secret", "447, 0"),
+            ("fanotify_init", "300, 0, 0"),
+            ("inotify_init1", "294, 0"),
+            ("prctl", "157, 4, 0, 0, 0, 0"),
+            ("personality", "135, 0"),
+            ("setpriority", "141, 0, 0, 0"),
+            ("sched_setaffinity", "203, 0, 8, 0"),
+            ("sendmsg", "46, 0, 0, 0"),
+            ("recvmsg", "47, 0, 0, 0"),
+            ("socketpair", "53, 1, 1, 0, 0"),
+            ("splice", "275, 0, 0, 0, 0, 0, 0"),
+            ("vmsplice", "278, 0, 0, 0, 0"),
+            ("setuid", "105, 0"),
+            ("mknod", "133, 0, 0, 0"),
+            ("linkat", "265, -1, 0, -1, 0, 0"),
+            ("symlinkat", "266, 0, -1, 0"),
+            ("renameat2", "316, -1, 0, -1, 0, 0"),
+            ("utimensat", "280, -1, 0, 0, 0"),
+            ("setxattr", "188, 0, 0, 0, 0, 0"),
+            ("getxattr", "191, 0, 0, 0, 0"),
+            ("syslog", "103, 2, 0, 0"),
+            ("clone of a process", "56, 17, 0, 0, 0, 0"),
+            ("vfork by clone", "56, 0x4111, 0, 0, 0, 0"),
+            ("thread in a namespace", "56, 0x50010F00, 0, 0, 0, 0"),
+            ("sibling of the parent", "56, 0x00018F00, 0, 0, 0, 0"),
         ),
+    ),
+    Attack(
+        name="own-descriptors",
+        body="""
+        import fcntl, stat, termios
+        got = []
+        def attempt(name, action):
+            try: action()
+            except OSError as error:
+                if error.errno not in (1, 13): got.append((name, error.errno))
+            else: got.append((name, 0))
+        for number in range(64):
+            try: mode = os.fstat(number).st_mode
+            except OSError: continue
+            if not stat.S_ISFIFO(mode): continue
+            # Signals to the reader, a larger pipe, a change of its mode, its size, a second end to read.
+            attempt('F_SETOWN', lambda: fcntl.fcntl(number, fcntl.F_SETOWN, os.getppid()))
+            attempt('F_SETSIG', lambda: fcntl.fcntl(number, 10, 9))
+            attempt('F_SETPIPE_SZ', lambda: fcntl.fcntl(number, 1031, 1 << 20))
+            attempt('F_SETFL', lambda: fcntl.fcntl(number, fcntl.F_SETFL, os.O_ASYNC))
+            attempt('F_NOTIFY', lambda: fcntl.fcntl(number, 1026, 1))
+            attempt('TIOCSTI', lambda: fcntl.ioctl(number, termios.TIOCSTI, b'x'))
+            attempt('FIONREAD', lambda: fcntl.ioctl(number, termios.FIONREAD, b'1234'))
+            attempt('FIOASYNC', lambda: fcntl.ioctl(number, 0x5452, b'1234'))
+        if not got: return 'held'
+        print(got)
+        """,
+    ),
+    Attack(
+        name="processes-in-proc",
+        body="""
+        got = []
+        names = 'maps status stat cmdline mounts fd mem auxv cwd/x root/etc/passwd'.split()
+        for pid in ('self', os.getppid(), 1):
+            for name in names:
+                try: open(f'/proc/{pid}/{name}', 'rb').read(1)
+                except OSError as error:
+                    if error.errno not in (1, 2, 13, 21): got.append((pid, name, error.errno))
+                else: got.append((pid, name))
+        for path in ('/proc/cpuinfo', '/proc/net/tcp', '/proc/mounts', '/sys/class', '/dev/mem', '/dev/kmsg',
+                     '/etc/shadow', '/root', '/home', '/var/log', '/run', '/boot'):
+            try: open(path, 'rb').read(1)
+            except OSError: pass
+            else: got.append(path)
+            try: os.listdir(path)
+            except OSError: pass
+            else: got.append(path)
+        if not got: return 'held'
+        print(got)
+        """,
     ),
     Attack(
         name="find-control-socket",

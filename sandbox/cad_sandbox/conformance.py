@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from cad_sandbox.attack import BREACH, CONTROL, CONTROL_VOLUME_MM3, Attack, Length, program_of
@@ -24,6 +25,8 @@ from cad_sandbox.limits import Limits
 __all__ = ["ATTACKS", "LIMITS", "PROPERTIES", "Attack", "Field", "Length", "NotConforming", "field", "withstand"]
 
 ATTACKS = OUTWARD + ON_SERVER
+# For a machine that has other things to do.
+_SLACK_S = 10.0
 LIMITS = Limits(wall_s=4.0, cpu_s=20.0, memory_mb=2500, log_kb=16)
 
 
@@ -59,6 +62,8 @@ def withstand(sandbox: Sandbox, folder: Path, attack: Attack, ground: Field) -> 
     _expect(not found, f"{attack.name}: {'; '.join(found)}", execution)
     _expect(len(execution.log) <= (LIMITS.log_kb << 10) + 100, f"{attack.name}: the log has {len(execution.log)} bytes")
     _expect(len(execution.message) <= 4000, f"{attack.name}: the message has {len(execution.message)} characters")
+    late = execution.seconds - LIMITS.wall_s
+    _expect(late < _SLACK_S, f"{attack.name} outlived its deadline by {late:.1f} s", execution)
     if execution.built:
         _expect(
             execution.volume_mm3 is not None and execution.volume_mm3 < 1e4,
@@ -151,6 +156,11 @@ _USUAL: tuple[str, ...] = (
     "import logging, warnings\nwarnings.warn('odd')\nlogging.warning('odd')\nresult = cq.Workplane().box(1, 2, 3)",
     "from cadquery.vis import show\nresult = cq.Workplane().box(1, 2, 3)\nshow(result)",
     "result = cq.Workplane().sketch().rect(1, 2).finalize().extrude(3)",
+    "import math\nfrom types import SimpleNamespace\nP = SimpleNamespace(w=1, h=lambda k: math.floor(k))\n"
+    "def main():\n    global result\n    result = cq.Workplane().box(P.w, 2, P.h(3.2))\nmain()",
+    "def half(x):\n    return cq.Workplane().box(0.5, 2, 3).translate((x, 0, 0)).val()\n"
+    "result = cq.Compound.makeCompound([half(k) for k in (0, 9)])",
+    "sizes = {'w': 1, 'd': 2}\n(lambda: globals().update(result=cq.Workplane().box(sizes['w'], sizes['d'], 3)))()",
     "a = cq.Assembly().add(cq.Workplane().box(1, 1, 3), name='a').add(cq.Workplane().box(1, 1, 3), name='b')\n"
     "a.constrain('a@faces@>X', 'b@faces@<X', 'Plane')\na.solve()\nresult = a",
 )
@@ -224,6 +234,28 @@ def forgets_between_runs(sandbox: Sandbox, folder: Path) -> None:
     _expect(execution.built, "expected a fresh interpreter", execution)
 
 
+def tells_it_in_plain_text(sandbox: Sandbox, folder: Path) -> None:
+    """What a program says can be printed and stored: no terminal codes, no turned text, no halves of characters."""
+    words = "chr(27) + '[2J' + chr(0x9b) + '31m' + chr(7) + chr(0x202e) + chr(0xd800) + chr(0)"
+    for source in (
+        f"print({words})\nraise ValueError({words})",
+        f"raise type({words}.replace(chr(0), ''), (Exception,), {{}})",
+    ):
+        execution = sandbox.run(source + "\n", folder)
+        told = execution.log + execution.message + (execution.rule or "")
+        strange = sorted({hex(ord(c)) for c in told if not c.isprintable() and c not in "\n\t\ufffd"})
+        _expect(not strange, f"expected printable text, got the characters {strange}", execution)
+        told.encode()
+
+
+def has_fresh_bounds_for_each(sandbox: Sandbox, folder: Path) -> None:
+    """A deadline is of the one program; those before and after it have their own."""
+    for _ in range(2):
+        execution = sandbox.run("import time\ntime.sleep(3600)\n", folder, limits=replace(LIMITS, wall_s=0.5))
+        _expect(execution.outcome is Outcome.TIMED_OUT, "expected an end at the deadline", execution)
+        _healthy(sandbox, folder)
+
+
 def reports_its_layers(sandbox: Sandbox, folder: Path) -> None:
     """Every execution says which walls stood."""
     execution = sandbox.run(_BOX, folder)
@@ -240,5 +272,7 @@ PROPERTIES: tuple[Callable[[Sandbox, Path], None], ...] = (
     survives_booleans,
     runs_side_by_side,
     forgets_between_runs,
+    tells_it_in_plain_text,
+    has_fresh_bounds_for_each,
     reports_its_layers,
 )

@@ -92,6 +92,8 @@ def _ended(end: ChildEnd, phase: str, memory_mb: int, cpu_s: float, wall_s: floa
     """Name the ends that overrule whatever the stage said."""
     if end.ending is Ending.FLOOD:
         return _plain(Outcome.REFUSED, "the shape and the log are larger than the limits allow")
+    if end.ending is Ending.CROWD:
+        return _plain(Outcome.REFUSED, f"started more threads than the limit allows, while {phase}")
     if end.ending is Ending.DEADLINE:
         where, line = _where(end.trace)
         return _plain(Outcome.TIMED_OUT, f"not finished after {wall_s:g} s, while {phase}{where}", line)

@@ -70,6 +70,7 @@ class Execution:
     mm and `faces` (m, 3) int64, tessellated from the STEP file *read back*, with vertices shared along edges.
     `flaw` says in words what is wrong with a solid that OCC's checker let pass, such as faces that do not meet; it is
     looked for thoroughly where `MESH` is exported, and not at all where neither STL nor mesh is.
+    `starts` is 2 if the server was lost while the program ran for the first time, and it was started once more.
     `layers` names every isolation layer and whether it was active in this run.
     """
 
@@ -90,6 +91,7 @@ class Execution:
     seconds: float = 0.0
     layers: Mapping[str, str] = field(default_factory=dict)
     flaw: str = ""
+    starts: int = 1
 
     @property
     def built(self) -> bool:

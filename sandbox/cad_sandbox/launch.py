@@ -89,11 +89,13 @@ def _is_interpreters(path: str) -> bool:
 def readable_paths() -> tuple[str, ...]:
     """Paths that a program may read: the interpreter, its and the system's libraries, fonts, and this package."""
     own = Path(__file__).resolve().parent
-    prefixes = {sys.base_prefix, sys.base_exec_prefix}
-    libraries = [os.path.join(p, "lib") for p in prefixes] if "/usr" in prefixes else list(prefixes)
+    # Not the whole prefix: one in a home folder may hold settings and tokens beside its libraries.
+    libraries = [os.path.join(p, lib) for p in (sys.base_prefix, sys.base_exec_prefix) for lib in ("lib", "lib64")]
     folders = [path for path in _python_path() if path != str(own.parent)]
     paths = [*_SYSTEM_PATHS, *libraries, *folders, str(own)]
-    return tuple(dict.fromkeys(path for path in paths if os.path.exists(path)))
+    # Every rule costs each child some microseconds; one inside another adds nothing.
+    real = sorted({os.path.realpath(path) for path in paths if os.path.exists(path)})
+    return tuple(path for path in real if not any(path.startswith(os.path.join(other, "")) for other in real))
 
 
 def _bubblewrap(spool: Path | None, extra: tuple[str, ...]) -> list[str]:
@@ -233,6 +235,13 @@ class Zygote:
         """Give a process that is just ending the moment it needs, so that `alive` tells the truth."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=_ENDING_S)
+
+    def hang_up(self) -> None:
+        """Close this process's copies of the descriptors and leave the zygote alone: for a fork of its starter."""
+        self._control.close()
+        if self._inner >= 0:
+            os.close(self._inner)
+            self._inner = -1
 
     def kill(self) -> None:
         """End the zygote and everything below it, at once."""

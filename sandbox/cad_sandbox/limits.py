@@ -18,6 +18,19 @@ class Isolation(enum.StrEnum):
     PROCESS = "process"
 
 
+# A reply with the largest log, every character escaped, still fits into a message.
+_MOST = {
+    "wall_s": 1e6,
+    "cpu_s": 1e6,
+    "memory_mb": 1 << 24,
+    "file_mb": 1 << 20,
+    "brep_mb": 1 << 14,
+    "log_kb": 512,
+    "deflection": 1.0,
+    "angle_rad": 3.2,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Bounds for one program, over both stages; a breach is an `Outcome`, not an exception.
@@ -35,3 +48,10 @@ class Limits:
     exports: frozenset[Export] = frozenset(Export)
     deflection: float = 3e-4
     angle_rad: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse, with `ValueError`, what could never run or would never end."""
+        for name, most in _MOST.items():
+            value = getattr(self, name)
+            if not 0 < value <= most:
+                raise ValueError(f"expected {name} above 0 and at most {most:g}, got {value}")

@@ -20,7 +20,7 @@ from typing import Any
 
 from cad_sandbox.child import Ending, run_child
 from cad_sandbox.frames import Kind, frames, write_frame
-from cad_sandbox.lockdown import Walls, lock_down
+from cad_sandbox.lockdown import Walls, file_rules, lock_down
 from cad_sandbox.promises import CANARY, HELD
 
 __all__ = ["run_self_test"]
@@ -38,7 +38,8 @@ def run_self_test(request: dict[str, Any], *, walls: Walls, spool: Path, caller:
 
     def lock(keep: tuple[int, ...]) -> None:
         os.chdir("/")
-        lock_down(walls, parent_pid=own_pid, keep=keep, writable=None, memory_mb=_MEMORY_MB, cpu_s=5, file_mb=1)
+        rules = file_rules(walls)
+        lock_down(walls, rules=rules, parent_pid=own_pid, keep=keep, memory_mb=_MEMORY_MB, cpu_s=5, file_mb=1)
 
     def push(pipe: int, trace: int) -> None:
         lock((pipe, trace))

@@ -8,7 +8,6 @@ import os
 import queue
 import shutil
 import socket
-import tempfile
 import threading
 import time
 import weakref
@@ -18,6 +17,7 @@ from types import TracebackType
 from cad_sandbox.collect import collect
 from cad_sandbox.execution import Execution, Export, Outcome, SandboxUnavailable
 from cad_sandbox.file_names import FILE_NAMES
+from cad_sandbox.holdings import Holdings, Slot
 from cad_sandbox.isolation import find_means, layers_of
 from cad_sandbox.launch import Zygote, environment
 from cad_sandbox.limits import Isolation, Limits
@@ -30,59 +30,9 @@ __all__ = ["ForkServerSandbox"]
 _MAX_REPLY_BYTES = 8 << 20
 _RUNS_PER_WARDEN = 1000
 _GRACE_S = 20.0
-_PREFIX = "cad-sandbox-"
-_SWEEP_AFTER_S = 60.0
 _ATTEMPTS_TO_OPEN = 3
-
-
-@dataclasses.dataclass(slots=True)
-class _Slot:
-    """A place for one program at a time: the warden's socket, whose zygote it belongs to, and its runs so far."""
-
-    sock: socket.socket | None = None
-    zygote: Zygote | None = None
-    runs: int = 0
-    busy: bool = False
-
-    def hang_up(self) -> None:
-        if self.sock is not None:
-            self.sock.close()
-        self.sock, self.zygote, self.runs = None, None, 0
-
-
-class _State:
-    """What must be undone at the end, apart from the sandbox itself so that a finalizer may hold it."""
-
-    def __init__(self) -> None:
-        self.owner = os.getpid()
-        _sweep(Path(tempfile.gettempdir()))
-        self.root = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        self.zygote: Zygote | None = None
-        self.slots: list[_Slot] = []
-
-    def undo(self) -> None:
-        if os.getpid() != self.owner:
-            return
-        if self.zygote is not None:
-            self.zygote.kill()
-            self.zygote = None
-        for slot in self.slots:
-            # A thread that waits on a slot hears of the end by itself, and hangs up by itself.
-            if not slot.busy:
-                slot.hang_up()
-        shutil.rmtree(self.root, ignore_errors=True)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what callers that were killed left behind: their servers empty the spool, but can't remove its folder.
-
-    A living sandbox's spool is never empty, and rmdir removes nothing else.
-    """
-    for old in folder.glob(_PREFIX + "*"):
-        with contextlib.suppress(OSError):
-            if time.time() - old.stat().st_mtime > _SWEEP_AFTER_S:
-                (old / "spool").rmdir()
-                old.rmdir()
+_STARTS = 2
+_ANOMALIES = frozenset({Outcome.CRASHED, Outcome.OUT_OF_MEMORY, Outcome.TIMED_OUT})
 
 
 class ForkServerSandbox:
@@ -113,13 +63,13 @@ class ForkServerSandbox:
         self._lock = threading.Lock()
         self._numbers = 0
         self._closed = False
-        self._state = _State()
+        self._state = Holdings()
         self._finalizer = weakref.finalize(self, self._state.undo)
         (self._state.root / "spool").mkdir(mode=0o700)
         (self._state.root / "spool" / CANARY).write_text("a program that reads this has left its sandbox\n")
-        self._free: queue.LifoQueue[_Slot] = queue.LifoQueue()
+        self._free: queue.LifoQueue[Slot] = queue.LifoQueue()
         for _ in range(workers):
-            slot = _Slot()
+            slot = Slot()
             self._state.slots.append(slot)
             self._free.put(slot)
         try:
@@ -145,12 +95,19 @@ class ForkServerSandbox:
         slot = self._free.get()
         slot.busy = True
         try:
-            for _ in range(2):
+            for starts in range(1, _STARTS + 1):
                 sock, zygote = self._ready(slot)
                 with contextlib.suppress(WireError):
-                    return self._run_in(sock, zygote, text, Path(folder), bounds, product)
+                    execution = self._run_in(sock, zygote, text, Path(folder), bounds, product)
+                    if execution.outcome in _ANOMALIES:
+                        # Nothing is known to be wrong with the warden; a new one costs less than finding out.
+                        slot.hang_up()
+                    return execution if starts == 1 else dataclasses.replace(execution, starts=starts)
                 slot.hang_up()
-            return self._refuse(Outcome.LOST, "the sandbox's server went away twice while this program ran")
+            return dataclasses.replace(
+                self._refuse(Outcome.LOST, "the sandbox's server went away twice while this program ran"),
+                starts=_STARTS,
+            )
         except BaseException:
             # Whatever it is (Ctrl-C among others), a reply may still be under way: this line can't be used again.
             slot.hang_up()
@@ -172,6 +129,10 @@ class ForkServerSandbox:
 
     def close(self) -> None:
         """End every process and remove every temporary file of this sandbox; safe to call twice."""
+        if os.getpid() != self._state.owner:
+            # A fork owns nothing here, and the lock may have been held when it was made.
+            self._closed = True
+            return
         with self._lock:
             self._closed = True
             self._finalizer()
@@ -227,7 +188,7 @@ class ForkServerSandbox:
         self._probes = {str(name): str(word) for name, word in found.items()}
         check_self_test(self._probes, self._layers)
 
-    def _ready(self, slot: _Slot) -> tuple[socket.socket, Zygote]:
+    def _ready(self, slot: Slot) -> tuple[socket.socket, Zygote]:
         """Give the slot a warden of the living zygote; one that does not even open a slot is replaced."""
         for _ in range(_ATTEMPTS_TO_OPEN):
             zygote = self._zygote()
@@ -258,8 +219,15 @@ class ForkServerSandbox:
             name = str(self._numbers)
         # Apart, so that nothing a program may leave behind lies where the other process writes.
         spool, scratch = (self._state.root / "spool" / kind for kind in (name, name + "-scratch"))
-        spool.mkdir(mode=0o700)
-        scratch.mkdir(mode=0o700)
+        try:
+            spool.mkdir(mode=0o700)
+            scratch.mkdir(mode=0o700)
+        except OSError as error:
+            self._check_usable()
+            shutil.rmtree(spool, ignore_errors=True)
+            raise SandboxUnavailable(
+                f"expected to make a folder in {spool.parent}, got {error}; make room there or set TMPDIR"
+            ) from error
         try:
             request = {
                 "job": "run",

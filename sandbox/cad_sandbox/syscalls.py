@@ -22,7 +22,7 @@ _MEMORY = "brk mmap munmap mremap mprotect madvise membarrier"
 # As far as Landlock lets files be opened at all.
 _FILES = """
     read readv pread64 preadv write writev pwrite64 pwritev open openat close close_range lseek _llseek fstat newfstatat
-    fstatat64 stat lstat statx fstatfs statfs access faccessat faccessat2 readlink readlinkat getcwd getdents64
+    fstatat64 stat lstat statx fstatfs statfs access faccessat faccessat2 getcwd getdents64
     ftruncate fsync fdatasync dup dup2 dup3 pipe pipe2 umask fadvise64
 """
 _WAITING = """
@@ -37,9 +37,15 @@ _ITSELF = """
 """
 ALLOWED = tuple(" ".join((_MEMORY, _FILES, _WAITING, _OWN_SIGNALS, _ITSELF)).split())
 
+# Landlock lets links outside be read; to a library that resolves a path, "not a link" is the answer that harms least.
+_LINKS = "readlink readlinkat"
+
 _CLONE_THREAD = 0x00010000
+# New namespaces of every kind, and a parent other than one's own.
+_CLONE_NEVER = 0x7E020000 | 0x00000080 | 0x00008000
 _TCGETS = 0x5401
-_FCNTL = {"F_DUPFD": 0, "F_GETFD": 1, "F_SETFD": 2, "F_GETFL": 3, "F_SETFL": 4, "F_DUPFD_CLOEXEC": 1030}
+_F_SETFL, _O_ASYNC = 4, 0o20000
+_FCNTL = {"F_DUPFD": 0, "F_GETFD": 1, "F_SETFD": 2, "F_GETFL": 3, "F_DUPFD_CLOEXEC": 1030}
 
 
 def build_filter() -> bytes:
@@ -60,13 +66,17 @@ def build_filter() -> bytes:
         allow(name)
     # Threads may be made, processes may not. glibc tries clone3 first, whose flags lie in memory where a filter can't
     # look: ENOSYS makes it fall back to clone.
-    allow("clone", seccomp.Arg(0, masked, _CLONE_THREAD, _CLONE_THREAD))
+    allow("clone", seccomp.Arg(0, masked, _CLONE_THREAD | _CLONE_NEVER, _CLONE_THREAD))
     allow("clone3", action=seccomp.ERRNO(errno.ENOSYS))
+    for name in _LINKS.split():
+        allow(name, action=seccomp.ERRNO(errno.EINVAL))
     # Reading one's limits is fine, setting them is not (argument 2 is the new limit).
     allow("prlimit64", seccomp.Arg(2, equal, 0))
     allow("ioctl", seccomp.Arg(1, equal, _TCGETS))
     for command in _FCNTL.values():
         allow("fcntl", seccomp.Arg(1, equal, command))
+    # Blocking or not is a program's own affair, signals to another process are not.
+    allow("fcntl", seccomp.Arg(1, equal, _F_SETFL), seccomp.Arg(2, masked, _O_ASYNC, 0))
     with tempfile.TemporaryFile() as file:
         rules.export_bpf(file)
         file.seek(0)

@@ -17,7 +17,7 @@ from typing import Any
 from cad_sandbox.child import CallerGone, ChildEnd, run_child
 from cad_sandbox.endings import OF_PROGRAM, OF_VALIDATION, read_stage
 from cad_sandbox.execution import Export, Outcome
-from cad_sandbox.lockdown import Walls, die_with_parent, lock_down
+from cad_sandbox.lockdown import Walls, die_with_parent, file_rules, lock_down
 from cad_sandbox.program_stage import run_program
 from cad_sandbox.validating_stage import validate_and_write
 from cad_sandbox.wire import MAX_SOURCE_BYTES, WireError, receive, send
@@ -33,6 +33,7 @@ def serve(caller: socket.socket, *, zygote_pid: int, spool: Path, walls: Walls) 
     die_with_parent(zygote_pid)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(WireError, CallerGone):
+        rules = file_rules(walls)
         while True:
             request, source = receive(caller, max_text=_MAX_TEXT, max_blob=MAX_SOURCE_BYTES)
             if request["job"] == "self-test":
@@ -40,13 +41,13 @@ def serve(caller: socket.socket, *, zygote_pid: int, spool: Path, walls: Walls) 
 
                 reply = run_self_test(request, walls=walls, spool=spool, caller=caller)
             else:
-                reply = _run(request, source, caller=caller, spool=spool, walls=walls)
+                reply = _run(request, source, caller=caller, spool=spool, walls=walls, rules=rules)
             source[:] = bytes(len(source))
             send(caller, reply)
 
 
 def _run(
-    request: dict[str, Any], source: bytearray, *, caller: socket.socket, spool: Path, walls: Walls
+    request: dict[str, Any], source: bytearray, *, caller: socket.socket, spool: Path, walls: Walls, rules: Any
 ) -> dict[str, Any]:
     started = time.monotonic()
     wall_s, cpu_s, memory_mb = float(request["wall_s"]), float(request["cpu_s"]), int(request["memory_mb"])
@@ -60,9 +61,9 @@ def _run(
         os.chdir(scratch)
         lock_down(
             walls,
+            rules=rules,
             parent_pid=own_pid,
             keep=(pipe, trace),
-            writable=None,
             memory_mb=memory_mb,
             cpu_s=cpu_s,
             file_mb=file_mb,
@@ -109,15 +110,16 @@ def _validate(
     memory_mb, wall_s = int(request["memory_mb"]), float(request["wall_s"])
     cpu_s = max(1.0, float(request["cpu_s"]) - used.cpu_s)
     exports = frozenset(map(Export, request["exports"]))
+    rules = file_rules(walls, str(folder))
 
     def second(pipe: int, trace: int) -> None:
         os.close(trace)
         os.chdir(folder)
         lock_down(
             walls,
+            rules=rules,
             parent_pid=own_pid,
             keep=(pipe,),
-            writable=str(folder),
             memory_mb=memory_mb,
             cpu_s=cpu_s,
             file_mb=int(request["file_mb"]),
@@ -132,7 +134,11 @@ def _validate(
             product=str(request["product"]),
         )
 
-    end = run_child(second, deadline=deadline, max_bytes=4 << 20, caller=caller)
+    try:
+        end = run_child(second, deadline=deadline, max_bytes=4 << 20, caller=caller)
+    finally:
+        if rules is not None:
+            rules.close()
     result = read_stage(end, may_report=OF_VALIDATION, memory_mb=memory_mb, cpu_s=cpu_s, wall_s=wall_s, log_bytes=0)
     report = result.report
     reply = _text_fields(report)

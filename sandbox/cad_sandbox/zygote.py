@@ -17,6 +17,7 @@ import socket
 import sys
 from pathlib import Path
 
+from cad_sandbox.huge_pages import gather_memory
 from cad_sandbox.lockdown import Walls
 from cad_sandbox.wire import WireError, receive, send
 
@@ -68,6 +69,7 @@ def _warm_up(walls: Walls, spool: Path) -> dict[str, str]:
     _rehearse(spool)
     gc.collect()
     gc.freeze()
+    gather_memory()
     return {
         "cadquery": str(cadquery.__version__),
         "ocp": str(getattr(OCP, "__version__", "")),

@@ -174,10 +174,19 @@ def test_run_says_the_outcome_and_keeps_what_was_built(here: Path) -> None:
 
 
 def test_run_says_on_which_line_a_program_failed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    failed = Execution(outcome=Outcome.RAISED, message="StdFail: fillet", line=7, log="a word of the program\n")
+    failed = Execution(
+        outcome=Outcome.RAISED,
+        message="StdFail: fillet",
+        line=7,
+        log="a word of the program\n",
+        layers={"isolation": "strict", "seccomp": "active", "bubblewrap": "absent: not installed"},
+    )
     script(monkeypatch, ScriptedSandbox({PROGRAM: failed}))
     code, out, told = call("run", "block.py")
-    assert (code, out) == (1, "raised: StdFail: fillet (line 7)\n") and told == "a word of the program\n"
+    assert (code, out) == (1, "raised: StdFail: fillet (line 7)\n") and told.splitlines() == [
+        "a word of the program",
+        "isolation strict: seccomp; without bubblewrap",
+    ]
 
 
 def test_version_and_help() -> None:

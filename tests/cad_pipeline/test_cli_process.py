@@ -129,7 +129,9 @@ def test_doctor_says_that_the_core_works_here(folder: Path) -> None:
     record = json.loads(out)
     broken = [each for each in record["findings"] if each["health"] == "broken"]
     assert (process.returncode, broken) == (0, []), told
-    assert {"python", "cadquery", "isolation strict", "a program"} <= {each["subject"] for each in record["findings"]}
+    assert {"python", "cadquery", "isolation strict", "model device", "model weights", "a program"} <= {
+        each["subject"] for each in record["findings"]
+    }
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from cad_pipeline.generators.checkpoint import (
     find_checkpoint,
     load_checkpoint,
 )
+from cad_pipeline.generators.pace import Pace, PaceMemory, paced
 from cad_pipeline.generators.prompt import ZERO_TO_CAD
 from cad_pipeline.generators.qwen3_vl import Qwen3VLGenerator
 from cad_pipeline.generators.writing import Answer, Decoding, Ending, First, _Stop, write_answers
@@ -297,3 +298,58 @@ def test_greedy_and_sampled_first_rows_are_told_apart(checkpoint: LoadedCheckpoi
     greedy = write_answers(checkpoint, [pictures(0)], each=2, decoding=hot)[0][0].text
     drawn = write_answers(checkpoint, [pictures(0)], each=2, first=First.SAMPLED, decoding=hot)[0][0].text
     assert greedy != drawn
+
+
+# How the steps are run.
+
+
+def test_a_fixed_cache_writes_the_same(checkpoint: LoadedCheckpoint) -> None:
+    plain, fixed = (
+        write_answers(
+            checkpoint,
+            [pictures(0), pictures(1, 3)],
+            each=2,
+            decoding=Decoding(max_new_tokens=24, temperature=1.0, pace=pace),
+            seed=4,
+        )
+        for pace in (Pace.PLAIN, Pace.STATIC)
+    )
+    assert texts(plain) == texts(fixed)
+
+
+def test_compiling_is_chosen_only_on_cuda_and_from_the_second_batch_on() -> None:
+    def options(device: str, pace: Pace = Pace.AUTO) -> list[bool]:
+        memory = PaceMemory()
+        return [bool(paced(pace, device, memory, lambda told: told)) for _ in range(3)]
+
+    assert options("cuda") == options("cuda:1") == [False, True, True]
+    assert options("cpu") == options("mps") == options("cuda", Pace.PLAIN) == [False] * 3
+    assert options("cuda", Pace.COMPILED) == [True] * 3
+
+
+def test_where_compiling_fails_the_batch_is_written_all_the_same() -> None:
+    asked: list[dict[str, Any]] = []
+
+    def write(told: dict[str, Any]) -> str:
+        asked.append(told)
+        if told:
+            raise RuntimeError("Failed to find C compiler\nand a long story")
+        return "written"
+
+    memory = PaceMemory(batches=1)
+    with pytest.warns(RuntimeWarning, match="Failed to find C compiler; .*apt-get install gcc"):
+        assert paced(Pace.AUTO, "cuda", memory, write) == "written"
+    assert paced(Pace.AUTO, "cuda", memory, write) == "written"
+    assert [bool(told) for told in asked] == [True, False, False] and memory.batches == 3
+
+
+def test_too_little_memory_is_passed_on_and_not_taken_for_a_compilers_fault() -> None:
+    import torch
+
+    def write(told: dict[str, Any]) -> str:
+        raise torch.OutOfMemoryError("too much")
+
+    memory = PaceMemory(batches=1)
+    with pytest.raises(torch.OutOfMemoryError):
+        paced(Pace.AUTO, "cuda", memory, write)
+    assert not memory.failed

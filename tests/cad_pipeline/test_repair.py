@@ -49,6 +49,11 @@ FUNCTION = HEAD + (
     "def rounded(body, r):\n    return body.edges().fillet(r)\n\n\n"
     'result = rounded(cq.Workplane("XY").box(10, 10, 10), r=9.0)\n'
 )
+HALF_A_WORD = HEAD + (
+    'result = cq.Workplane("XY").box(30, 30, 10)\nfor x in (-5, 5):\n'
+    '    result = result.faces(">Z").workplane().hole(3)\n'
+    "result = result.fac"
+)
 HOPELESS = HEAD + "result = cq.Workplane('XY').bx(1, 2, 3)\n"
 BROKEN = {
     "chain over lines": CHAIN,
@@ -61,6 +66,7 @@ BROKEN = {
     "computed": COMPUTED,
     "loop": LOOP,
     "function": FUNCTION,
+    "half a word": HALF_A_WORD,
 }
 
 
@@ -117,6 +123,28 @@ def test_a_repaired_fillet_keeps_the_hole(sandbox: ForkServerSandbox, tmp_path: 
     assert built.execution.face_kinds["CYLINDER"] == 5
 
 
+def test_a_shell_that_left_no_room_is_thinned() -> None:
+    source = HEAD + 'result = cq.Workplane("XY").box(40, 30, 20).faces(">Z").shell(-16)\n'
+    too_much = Attempt(
+        program=Program(source=source, origin=Origin(generator="qwen")),
+        execution=Execution(outcome=Outcome.BUILT),
+        verdict=Verdict(accepted=False, reason="too much", volume_error=0.4),
+    )
+    assert [words for _, words in repairs(too_much)] == [
+        "shell on line 2 thinned to 50%",
+        "shell on line 2 thinned to 20%",
+    ]
+    (program,) = RepairGenerator().propose(target(), [too_much], samples=4)
+    assert "shell((-16) * 0.5)" in program.source
+
+
+def test_half_a_word_at_the_end_is_dropped_and_a_mistake_before_it_is_not() -> None:
+    half = failed(HALF_A_WORD, line=5, message="AttributeError: no attribute 'fac'")
+    assert next(iter(repairs(half)))[0] == HALF_A_WORD.removesuffix("result = result.fac")
+    assert not list(repairs(failed(HALF_A_WORD, line=4, message="AttributeError: no attribute 'hol'")))
+    assert not list(repairs(failed(HOPELESS, line=2, message="AttributeError: no attribute 'bx'")))
+
+
 def test_a_cut_that_cut_air_is_turned_round() -> None:
     source = HEAD + (
         'd = 5.0\nresult = cq.Workplane("XY").box(20, 20, 10).faces(">Z").workplane().rect(8, 8).cutBlind(d)\n'
@@ -134,10 +162,10 @@ def test_a_cut_that_cut_air_is_turned_round() -> None:
     assert RepairGenerator().propose(target(), [enough], samples=3) == []
 
 
-def failed(source: str, line: int | None = None) -> Attempt:
+def failed(source: str, line: int | None = None, message: str = "StdFail_NotDone") -> Attempt:
     return Attempt(
         program=Program(source=source, origin=Origin(generator="x")),
-        execution=Execution(outcome=Outcome.RAISED, message="StdFail_NotDone", line=line),
+        execution=Execution(outcome=Outcome.RAISED, message=message, line=line),
         verdict=Verdict(accepted=False, reason="raised"),
     )
 

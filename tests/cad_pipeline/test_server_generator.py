@@ -8,10 +8,7 @@ import io
 import json
 import logging
 import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,116 +19,27 @@ from PIL import Image
 from cad_pipeline.errors import CadPipelineError, InputError, MissingPieceError
 from cad_pipeline.generators.chat_server import ChatServer, Patience, ServerTrouble
 from cad_pipeline.generators.openai_api import ServerGenerator
+from cad_pipeline.troubled_server import (
+    BAD_DAYS,
+    PROGRAM,
+    TroubledServer,
+    busy,
+    failing,
+    raw,
+    reply,
+    troubled_server,
+    well,
+)
 from cad_pipeline.values import Attempt, Mesh, Target, Verdict
 from cad_sandbox.execution import Execution, Outcome
 
 KEY = "sk-very-secret-123456"
-PROGRAM = 'import cadquery as cq\nresult = cq.Workplane("XY").box({0}, 2, 3)\n'
-Behaviour = Callable[[Any, dict[str, Any]], None]
-
-
-class Server(ThreadingHTTPServer):
-    """Behaves as the next of `script` says, and well once that is spent; remembers what it was asked."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.script: list[Behaviour] = []
-        self.asked: list[dict[str, Any]] = []
-        self.keys: list[str | None] = []
-        self.most = 100
-        self.written = 0
-        self.lock = threading.Lock()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of connections that were cut on purpose."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with self.server.lock:
-            self.server.asked.append(request)
-            self.server.keys.append(self.headers.get("Authorization"))
-            behave = self.server.script.pop(0) if self.server.script else well
-        behave(self, request)
-
-    def do_GET(self) -> None:
-        reply(self, 200, {"data": [{"id": "tiny"}]})
-
-    def log_message(self, *_: Any) -> None:
-        """Keep quiet."""
-
-
-def reply(handler: Any, code: int, body: Any, headers: dict[str, str] | None = None) -> None:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    handler.send_response(code)
-    for name, value in {"Content-Length": str(len(data)), **(headers or {})}.items():
-        handler.send_header(name, value)
-    handler.end_headers()
-    handler.wfile.write(data)
-
-
-def well(handler: Any, request: dict[str, Any]) -> None:
-    choices = []
-    for _ in range(min(request["n"], handler.server.most)):
-        with handler.server.lock:
-            handler.server.written += 1
-            text = f"```python\n{PROGRAM.format(handler.server.written)}```"
-        choices.append({"message": {"role": "assistant", "content": text}, "finish_reason": "stop"})
-    reply(handler, 200, {"choices": choices, "usage": {"completion_tokens": 10 * len(choices)}})
-
-
-def busy(seconds: str = "0") -> Behaviour:
-    return lambda handler, _: reply(handler, 429, {"error": {"message": "slow down"}}, {"Retry-After": seconds})
-
-
-def failing(code: int, words: str = "oops") -> Behaviour:
-    return lambda handler, _: reply(handler, code, {"error": {"message": words}})
-
-
-def slow(handler: Any, request: dict[str, Any]) -> None:
-    time.sleep(1.0)
-    well(handler, request)
-
-
-def dripping(handler: Any, _: dict[str, Any]) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    for _ in range(20):
-        handler.wfile.write(b" ")
-        handler.wfile.flush()
-        time.sleep(0.1)
-
-
-def cut(handler: Any, _: dict[str, Any]) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", "5000")
-    handler.end_headers()
-    handler.wfile.write(b'{"choices": [')
-    handler.wfile.flush()
-    handler.connection.shutdown(socket.SHUT_RDWR)
-
-
-def hung_up(handler: Any, _: dict[str, Any]) -> None:
-    handler.connection.shutdown(socket.SHUT_RDWR)
-
-
-def garbage(body: bytes) -> Behaviour:
-    return lambda handler, _: reply(handler, 200, body)
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
-    threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield made
-    made.shutdown()
-    made.server_close()
+def server() -> Iterator[TroubledServer]:
+    with troubled_server() as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -141,9 +49,9 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def generator(server: Server, waits: list[float] | None = None, **patience: Any) -> ServerGenerator:
+def generator(server: TroubledServer, waits: list[float] | None = None, **patience: Any) -> ServerGenerator:
     chat = ChatServer(
-        base_url=f"http://127.0.0.1:{server.server_port}/v1",
+        base_url=server.url,
         patience=Patience(**{"timeout_s": 0.5, "tries": 4, "first_wait_s": 0.01, **patience}),
         sleep=(waits if waits is not None else []).append,
     )
@@ -157,7 +65,7 @@ def target() -> Target:
     return made
 
 
-def test_views_go_out_as_pictures_and_programs_come_back(server: Server) -> None:
+def test_views_go_out_as_pictures_and_programs_come_back(server: TroubledServer) -> None:
     programs = generator(server).propose(target(), (), samples=4)
     assert [p.source for p in programs] == [PROGRAM.format(k) for k in (1, 2, 3, 4)]
     assert [p.origin.note for p in programs] == ["greedy", "t=0.6", "t=0.6", "t=0.6"]
@@ -170,31 +78,15 @@ def test_views_go_out_as_pictures_and_programs_come_back(server: Server) -> None
     assert server.keys == [f"Bearer {KEY}"] * 2
 
 
-def test_a_server_that_ignores_n_is_asked_until_all_are_there(server: Server) -> None:
+def test_a_server_that_ignores_n_is_asked_until_all_are_there(server: TroubledServer) -> None:
     server.most = 1
     asks = generator(server)
     assert len(asks.propose(target(), (), samples=4)) == 4
     assert asks.server.counts.requests == 4 and asks.server.counts.tokens == 40
 
 
-BAD_DAYS: dict[str, tuple[Behaviour, str]] = {
-    "busy": (busy(), "http 429"),
-    "broken": (failing(500), "http 500"),
-    "behind a gateway": (failing(502), "http 502"),
-    "slow": (slow, "timeout"),
-    "dripping": (dripping, "timeout"),
-    "cut off": (cut, "cut"),
-    "hung up": (hung_up, "cut"),
-    "no json": (garbage(b"<html>hello</html>"), "garbage"),
-    "half json": (garbage(b'{"choices": [{"mess'), "garbage"),
-    "a list": (garbage(b"[1, 2]"), "garbage"),
-    "error inside": (garbage(b'{"error": {"message": "engine dead"}}'), "garbage"),
-    "not text": (garbage(b"\xff\xfe\x00"), "garbage"),
-}
-
-
 @pytest.mark.parametrize("day", BAD_DAYS)
-def test_a_bad_moment_is_outlasted(server: Server, day: str) -> None:
+def test_a_bad_moment_is_outlasted(server: TroubledServer, day: str) -> None:
     behaviour, kind = BAD_DAYS[day]
     server.script = [behaviour, behaviour]
     asks = generator(server)
@@ -204,7 +96,7 @@ def test_a_bad_moment_is_outlasted(server: Server, day: str) -> None:
 
 
 @pytest.mark.parametrize("day", BAD_DAYS)
-def test_a_server_that_stays_bad_is_given_up_with_words(server: Server, day: str) -> None:
+def test_a_server_that_stays_bad_is_given_up_with_words(server: TroubledServer, day: str) -> None:
     server.script = [BAD_DAYS[day][0]] * 2
     asks = generator(server, tries=2, timeout_s=0.3)
     (told,) = asks.propose(target(), (), samples=1)
@@ -215,7 +107,7 @@ def test_a_server_that_stays_bad_is_given_up_with_words(server: Server, day: str
         asks.ask([], 1, temperature=0.0, seed=0)
 
 
-def test_all_bad_days_in_a_row_lose_nothing(server: Server) -> None:
+def test_all_bad_days_in_a_row_lose_nothing(server: TroubledServer) -> None:
     server.script = [behaviour for behaviour, _ in BAD_DAYS.values()]
     asks = generator(server, tries=len(BAD_DAYS) + 1, timeout_s=0.3)
     programs = asks.propose(target(), (), samples=8)
@@ -223,19 +115,19 @@ def test_all_bad_days_in_a_row_lose_nothing(server: Server) -> None:
     assert asks.server.counts.retries == len(BAD_DAYS)
 
 
-def test_waits_grow_and_the_servers_own_word_counts(server: Server) -> None:
+def test_waits_grow_and_the_servers_own_word_counts(server: TroubledServer) -> None:
     waits: list[float] = []
     server.script = [failing(503), failing(503), busy("7"), busy("900"), busy("Fri, 31 Dec 2100 23:59:59 GMT")]
     generator(server, waits, tries=6, first_wait_s=1.0, longest_wait_s=20.0).propose(target(), ())
     assert 0.75 <= waits[0] <= 1.25 and 1.5 <= waits[1] <= 2.5 and waits[2] == 7.0 and waits[3:] == [20.0, 20.0]
 
 
-def test_what_came_before_the_server_gave_up_is_kept(server: Server) -> None:
+def test_what_came_before_the_server_gave_up_is_kept(server: TroubledServer) -> None:
     server.script = [well, *[failing(500)] * 4]
     assert len(generator(server).propose(target(), (), samples=5)) == 1
 
 
-def test_a_choice_without_text_is_no_answer(server: Server) -> None:
+def test_a_choice_without_text_is_no_answer(server: TroubledServer) -> None:
     def mute(handler: Any, _: Any) -> None:
         message = {"content": [{"type": "text", "text": PROGRAM.format(7)}]}
         cut_off = {"message": message, "finish_reason": "length"}
@@ -246,13 +138,13 @@ def test_a_choice_without_text_is_no_answer(server: Server) -> None:
     assert program.source == PROGRAM.format(7) and "cut off" in program.origin.note
 
 
-def test_later_rounds_only_draw_and_repeat_nothing(server: Server) -> None:
-    server.script = [garbage(json.dumps({"choices": [{"message": {"content": PROGRAM.format(1)}}] * 2}).encode())]
+def test_later_rounds_only_draw_and_repeat_nothing(server: TroubledServer) -> None:
+    server.script = [raw(json.dumps({"choices": [{"message": {"content": PROGRAM.format(1)}}] * 2}).encode())]
     asks = generator(server)
     (first,) = asks.propose(target(), (), samples=1)
     no = Verdict(accepted=False, reason="no")
     tried = [Attempt(program=first, execution=Execution(outcome=Outcome.RAISED), verdict=no)]
-    server.script = [garbage(json.dumps({"choices": [{"message": {"content": PROGRAM.format(1)}}]}).encode())]
+    server.script = [raw(json.dumps({"choices": [{"message": {"content": PROGRAM.format(1)}}]}).encode())]
     assert asks.propose(target(), tried, samples=1) == []
     assert server.asked[-1]["temperature"] == 0.6 and server.asked[-1]["seed"] == 1000
 
@@ -260,7 +152,7 @@ def test_later_rounds_only_draw_and_repeat_nothing(server: Server) -> None:
 # What is missing, and what must never be told.
 
 
-def test_nobody_home_is_a_missing_piece(server: Server) -> None:
+def test_nobody_home_is_a_missing_piece(server: TroubledServer) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -271,20 +163,22 @@ def test_nobody_home_is_a_missing_piece(server: Server) -> None:
 
 
 @pytest.mark.parametrize(("code", "words"), [(401, "OPENAI_API_KEY"), (403, "OPENAI_API_KEY"), (404, "--model")])
-def test_a_refused_key_or_model_is_a_missing_piece_at_once(server: Server, code: int, words: str) -> None:
+def test_a_refused_key_or_model_is_a_missing_piece_at_once(server: TroubledServer, code: int, words: str) -> None:
     server.script = [failing(code, f"no entry for {KEY}")]
     with pytest.raises(MissingPieceError, match=words) as told:
         generator(server).propose(target(), ())
     assert KEY not in str(told.value) and len(server.asked) == 1
 
 
-def test_a_refused_request_is_not_repeated(server: Server) -> None:
+def test_a_refused_request_is_not_repeated(server: TroubledServer) -> None:
     server.script = [failing(400, "too many images")]
     (told,) = generator(server).propose(target(), ())
     assert "too many images" in told.source and len(server.asked) == 1
 
 
-def test_the_key_is_told_nowhere_and_follows_no_redirect(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_key_is_told_nowhere_and_follows_no_redirect(
+    server: TroubledServer, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     elsewhere = f"http://127.0.0.1:{server.server_port}/elsewhere"
     server.script = [
@@ -306,5 +200,5 @@ def test_addresses_that_would_leak_or_lead_nowhere_are_refused() -> None:
         assert KEY not in str(told.value)
 
 
-def test_the_models_are_listed(server: Server) -> None:
+def test_the_models_are_listed(server: TroubledServer) -> None:
     assert generator(server).server.models() == ["tiny"]

@@ -15,6 +15,9 @@ _OUTER = {
     "read-system-file",
     "read-secret",
     "list-secret-folder",
+    "follow-link",
+    "processes-in-proc",
+    "thread-flood",
     "write-outside",
     "chmod-outside",
     "udp-send",
@@ -79,7 +82,16 @@ def open_sandbox(ground: Field) -> Iterator[ForkServerSandbox]:
 
 
 @pytest.mark.parametrize(
-    "name", ["read-secret", "list-secret-folder", "tcp-connect", "udp-send", "abstract-socket", "raw-socket-call"]
+    "name",
+    [
+        "read-secret",
+        "list-secret-folder",
+        "follow-link",
+        "tcp-connect",
+        "udp-send",
+        "abstract-socket",
+        "raw-socket-call",
+    ],
 )
 def test_the_suite_sees_a_missing_wall(
     name: str, open_sandbox: ForkServerSandbox, ground: Field, tmp_path: Path

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,69 @@ def test_runs_as_another_user(nesting: list[str]) -> None:
         [*become, sys.executable, "-c", _AS_NOBODY], env=environment, capture_output=True, text=True, check=False
     )
     assert done.stdout.split() == ["built", "6.0", "{'held'}"], done.stderr[-2000:]
+
+
+_ELSEWHERE = """
+import sys
+sys.platform = {platform!r}
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("resource", "fcntl", "termios", "pwd", "landlockpy", "pyseccomp"):
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Missing())
+for name in ("resource", "fcntl", "pwd"):
+    sys.modules.pop(name, None)
+import cad_sandbox
+print([(level, possible) for level, (possible, _) in cad_sandbox.probe_isolation().items()])
+for level in cad_sandbox.Isolation:
+    try:
+        cad_sandbox.ForkServerSandbox(isolation=level)
+    except cad_sandbox.SandboxUnavailable as error:
+        print(level, error)
+"""
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_elsewhere_the_package_loads_and_refuses(platform: str) -> None:
+    """Without the modules that only Linux has: importing works, and every level says what is missing and the cure."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", _ELSEWHERE.format(platform=platform)],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "sandbox")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    first, *levels = done.stdout.splitlines()
+    assert first == "[('max', False), ('strict', False), ('process', False)]", done.stderr
+    assert len(levels) == 3 and all(f"got {platform}" in line and "WSL2" in line for line in levels)
+
+
+@pytest.mark.parametrize("abi", [1, 2, 3, 5])
+def test_an_old_landlock_still_keeps_files_shut(abi: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels since 5.13 know fewer rights; what they know is used, and files outside stay out of reach."""
+    import landlockpy.ruleset
+
+    from cad_sandbox.child import run_child
+    from cad_sandbox.lockdown import Walls, file_rules, lock_down
+
+    monkeypatch.setattr(landlockpy.ruleset._syscall, "abi_version", lambda: abi)
+    (tmp_path / "secret").write_text("secret")
+    parent = os.getpid()
+
+    def body(pipe: int, trace: int) -> None:
+        walls = Walls(landlock=True, readable=("/usr/lib",), seccomp=cad_sandbox.syscalls.build_filter())
+        rules = file_rules(walls)
+        lock_down(walls, rules=rules, parent_pid=parent, keep=(pipe, trace), memory_mb=1 << 20, cpu_s=9, file_mb=1)
+        for path, mode in ((tmp_path / "secret", "r"), (tmp_path / "secret", "r+"), (tmp_path / "new", "w")):
+            try:
+                open(path, mode).close()
+            except PermissionError:
+                os.write(pipe, b"held ")
+            else:
+                os.write(pipe, b"open ")
+
+    end = run_child(body, deadline=time.monotonic() + 30, max_bytes=100)
+    assert end.data == b"held held held "
 
 
 def test_importing_the_package_is_light() -> None:

@@ -217,14 +217,14 @@ def test_nothing_is_left_over(tmp_path: Path) -> None:
 
 
 def test_only_abandoned_folders_are_swept(tmp_path: Path) -> None:
-    from cad_sandbox.server import _sweep
+    from cad_sandbox.holdings import sweep
 
     for name in ("cad-sandbox-old", "cad-sandbox-alive", "cad-sandbox-young", "other"):
         (tmp_path / name / "spool").mkdir(parents=True)
     (tmp_path / "cad-sandbox-alive" / "spool" / "canary").write_text("x")
     for name in ("cad-sandbox-old", "cad-sandbox-alive", "other"):
         os.utime(tmp_path / name, (0, 0))
-    _sweep(tmp_path)
+    sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cad-sandbox-alive", "cad-sandbox-young", "other"]
 
 
