@@ -76,7 +76,7 @@ def _search(plan: str, sandbox: Sandbox | None, model: ModelOptions) -> tuple[St
     if plan == "geometric":
         from cad_pipeline.generators.geometric import GeometricGenerator
 
-        return (Stage(GeometricGenerator(), rounds=3), _tolerance())
+        return (Stage(GeometricGenerator(), rounds=3), _crumbs(), _tolerance())
     if plan == "qwen":
         from cad_pipeline.generators.checkpoint import ModelChoice, find_checkpoint
         from cad_pipeline.generators.qwen3_vl import Qwen3VLGenerator
@@ -103,7 +103,7 @@ def _mending(sandbox: Sandbox | None, model: ModelOptions) -> tuple[Stage, ...]:
         Stage(RegisterGenerator(), samples=3),
     )
     fitted = () if sandbox is None else (Stage(RefineGenerator(sandbox=sandbox), rounds=2, samples=2),)
-    return (*stages, *fitted, _tolerance())
+    return (*stages, *fitted, _crumbs(), _tolerance())
 
 
 def _served(model: ModelOptions) -> ServerGenerator:
@@ -125,6 +125,12 @@ def _guard(sandbox: Sandbox | None) -> tuple[Stage, ...]:
     from cad_pipeline.generators.edit_guard import EditGuard
 
     return () if sandbox is None else (Stage(EditGuard(sandbox), turn=Turn.POLISH),)
+
+
+def _crumbs() -> Stage:
+    from cad_pipeline.generators.crumbs import Crumbs
+
+    return Stage(Crumbs(), samples=2)
 
 
 def _tolerance() -> Stage:

@@ -101,11 +101,12 @@ def _written(program: FeatureProgram, part: Part, title: str) -> tuple[Text, flo
     from cad_pipeline.generators.geometric.features import FeatureProgram
     from cad_pipeline.generators.geometric.holes import drilled
     from cad_pipeline.generators.geometric.pruning import lightened, pruned
-    from cad_pipeline.generators.geometric.solids import build, iou
+    from cad_pipeline.generators.geometric.solids import build, iou, without_crumbs
 
     features = drilled(pruned(program.features, part.solid, PRICE_PER_NUMBER), part.solid, part.scale)
     for _ in range(_TRIES_AT_LENGTH):
-        reached = iou(build(features), part.solid)
+        solid = build(features)
+        reached = iou(without_crumbs(solid) if part.bodies == 1 else solid, part.solid)
         text = emit(
             FeatureProgram(tuple(features)), f"{title}; about {reached:.3f} IoU with its mesh.", part.scale.noise
         )

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from cad_pipeline.generators.geometric.bores import fill_bores, flat_triangles
 from cad_pipeline.generators.geometric.directions import candidate_frames
 from cad_pipeline.generators.geometric.facets import Facets, facets_of
-from cad_pipeline.generators.geometric.features import Body, Feature, FeatureProgram, Loft, Mode, count_numbers
+from cad_pipeline.generators.geometric.features import (
+    Body,
+    Feature,
+    FeatureProgram,
+    Loft,
+    Mode,
+    count_numbers,
+)
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.inner_loops import Piece, TakenApart, take_apart
 from cad_pipeline.generators.geometric.lofting import LoftSize
@@ -21,7 +28,7 @@ from cad_pipeline.generators.geometric.room import Room, silhouette_features
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import Slab, levels, slabs
 from cad_pipeline.generators.geometric.slabwork import SlabWork
-from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build, iou, to_frame
+from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build, iou, to_frame, without_crumbs
 from cad_pipeline.generators.geometric.turned import axis_frame, explain_turned, turned_share
 
 __all__ = ["Candidate", "Part", "search"]
@@ -260,7 +267,7 @@ def _mended(part: Part, starts: list[Candidate], frames: list[Frame]) -> list[Ca
 def _scored(part: Part, route: str, features: list[Feature]) -> Candidate | None:
     if not features:
         return None
-    solid = build(features)
+    solid = without_crumbs(build(features)) if part.bodies == 1 else build(features)
     stray = abs(_bodies(solid) - part.bodies)
     program = FeatureProgram(tuple(features), route)
     off = abs(_tunnels(solid) - part.tunnels)

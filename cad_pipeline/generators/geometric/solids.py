@@ -27,10 +27,12 @@ from cad_pipeline.generators.geometric.features import (
 )
 from cad_pipeline.generators.geometric.frame import Frame
 
-__all__ = ["Manifold", "as_solid", "build", "iou", "mesh_solid", "to_frame"]
+__all__ = ["Manifold", "as_solid", "build", "iou", "mesh_solid", "to_frame", "without_crumbs"]
 
 Manifold = Any
 SEGMENTS = 96
+# bodies of less than this share of the volume in all are what cuts left over
+CRUMBS = 0.02
 GROWTH = math.sqrt((2 * math.pi / SEGMENTS) / math.sin(2 * math.pi / SEGMENTS))
 
 
@@ -60,6 +62,15 @@ def build(features: Iterable[Feature], start: Manifold | None = None) -> Manifol
         solid = as_solid(feature)
         part = part + solid if feature.mode is Mode.ADD else part - solid
     return part
+
+
+def without_crumbs(solid: Manifold) -> Manifold:
+    """The largest body alone where the others are crumbs that cuts left beside it; else the solid as it is."""
+    bodies = solid.decompose()
+    if len(bodies) < 2:
+        return solid
+    largest = max(bodies, key=lambda body: body.volume())
+    return largest if largest.volume() > (1.0 - CRUMBS) * solid.volume() else solid
 
 
 def iou(a: Manifold, b: Manifold) -> float:
