@@ -101,6 +101,7 @@ def _alike(a: Feature, b: Feature) -> bool:
         and isinstance(b, Extrusion)
         and a.frame.axes is b.frame.axes
         and a.frame.origin is b.frame.origin
+        and a.twist_deg == b.twist_deg == 0.0
         and (a.low, a.high, a.top, a.bottom) == (b.low, b.high, b.top, b.bottom)
         and not isinstance(a.shape, Outline)
         and not isinstance(b.shape, Outline)
@@ -200,6 +201,12 @@ class _Writer:
         shapes = [_shifted(f.shape, dx, dy, self.tolerance) for f in group]
         low, rise = self._levels(first.frame.axes[2]).span(role, *(_clean(v - dz) for v in (first.low, first.high)))
         where = self._raised(plane, low)
+        if first.twist_deg:
+            x, y = (_clean(-v) for v in (dx, dy))
+            at_axis = is_zero(x) and is_zero(y)
+            place = plane if at_axis and low == "0.0" else f"{plane}.transformed(offset=({text(x)}, {text(y)}, {low}))"
+            turn = self.book.name(role, "twist", first.twist_deg, unit="deg")
+            return f"{place}{sketch_calls(first.shape, role, self.book)}.twistExtrude({rise}, {turn})"
         if len(group) > 1:
             placed = [s for s in shapes if not isinstance(s, Outline)]
             at_origin = replace(placed[0], centre=(0.0, 0.0))

@@ -58,7 +58,10 @@ class Blend:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extrusion:
-    """A sketch swept along the frame's z from `low` to `high`; its end rims may be blended, its walls drafted."""
+    """A sketch swept along the frame's z from `low` to `high`; its end rims may be blended.
+
+    `twist_deg` turns the sketch about the frame's z axis on the way, counter-clockwise.
+    """
 
     frame: Frame
     shape: Shape2D
@@ -67,11 +70,18 @@ class Extrusion:
     mode: Mode = Mode.ADD
     bottom: Blend | None = None
     top: Blend | None = None
+    twist_deg: float = 0.0
 
     @property
     def numbers(self) -> int:
         """How many numbers it takes to write it."""
-        return self.shape.numbers + 2 + 2 * (self.bottom is not None) + 2 * (self.top is not None)
+        return (
+            self.shape.numbers
+            + 2
+            + (self.twist_deg != 0.0)
+            + 2 * (self.bottom is not None)
+            + 2 * (self.top is not None)
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,7 +15,7 @@ from cad_pipeline.values import Attempt, Mesh, Origin, Program, Target
 if TYPE_CHECKING:
     from cad_pipeline.generators.geometric.emit import Text
     from cad_pipeline.generators.geometric.features import FeatureProgram
-    from cad_pipeline.generators.geometric.search import Part
+    from cad_pipeline.generators.geometric.part import Part
 
 __all__ = ["GeometricGenerator"]
 
@@ -48,8 +48,6 @@ WORTH_A_RUN = 0.002
 _MOST_TEXTS = 4
 _MOST_CANDIDATES = 6
 _TRIES_AT_LENGTH = 4
-# the IoU that one more number must be worth to its reader
-PRICE_PER_NUMBER = 2e-5
 _REMEMBERED = 4
 _LOCK = Lock()
 _CACHE: OrderedDict[str, list[Program]] = OrderedDict()
@@ -71,8 +69,9 @@ def _texts(mesh: Mesh) -> list[Program]:
 
 def _write(mesh: Mesh) -> list[Program]:
     from cad_pipeline.generators.geometric.mending import Effort
+    from cad_pipeline.generators.geometric.part import Part
     from cad_pipeline.generators.geometric.scale import Scale
-    from cad_pipeline.generators.geometric.search import Part, search
+    from cad_pipeline.generators.geometric.search import search
     from cad_pipeline.generators.geometric.solids import mesh_solid
 
     solid = mesh_solid(mesh.vertices, mesh.faces)
@@ -92,7 +91,7 @@ def _write(mesh: Mesh) -> list[Program]:
             texts.append(Program(source=text.source, parameters=text.parameters, origin=origin, promised_iou=promised))
         if len(texts) == _MOST_TEXTS:
             break
-    return sorted(texts, key=lambda p: -(p.promised_iou or 0.0) + PRICE_PER_NUMBER * _count_numbers(p.source))
+    return sorted(texts, key=lambda p: -(p.promised_iou or 0.0) + part.price * _count_numbers(p.source))
 
 
 def _written(program: FeatureProgram, part: Part, title: str) -> tuple[Text, float] | None:
@@ -103,7 +102,7 @@ def _written(program: FeatureProgram, part: Part, title: str) -> tuple[Text, flo
     from cad_pipeline.generators.geometric.pruning import lightened, pruned
     from cad_pipeline.generators.geometric.solids import build, iou, without_crumbs
 
-    features = drilled(pruned(program.features, part.solid, PRICE_PER_NUMBER), part.solid, part.scale)
+    features = drilled(pruned(program.features, part.solid, part.price), part.solid, part.scale)
     for _ in range(_TRIES_AT_LENGTH):
         solid = build(features)
         reached = iou(without_crumbs(solid) if part.bodies == 1 else solid, part.solid)

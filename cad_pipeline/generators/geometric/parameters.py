@@ -10,7 +10,7 @@ from cad_pipeline.values import Parameter
 
 __all__ = ["Levels", "ParameterBook", "is_zero"]
 
-MOST_PARAMETERS = 18
+MOST_PARAMETERS = 12
 
 
 def is_zero(value: float) -> bool:

@@ -27,10 +27,21 @@ from cad_pipeline.generators.geometric.features import (
 )
 from cad_pipeline.generators.geometric.frame import Frame
 
-__all__ = ["Manifold", "as_solid", "build", "iou", "mesh_solid", "to_frame", "without_crumbs"]
+__all__ = [
+    "Manifold",
+    "as_solid",
+    "build",
+    "count_bodies",
+    "count_tunnels",
+    "iou",
+    "mesh_solid",
+    "to_frame",
+    "without_crumbs",
+]
 
 Manifold = Any
 SEGMENTS = 96
+DEGREES_A_LAYER = 4.0
 # bodies of less than this share of the volume in all are what cuts left over
 CRUMBS = 0.02
 GROWTH = math.sqrt((2 * math.pi / SEGMENTS) / math.sin(2 * math.pi / SEGMENTS))
@@ -73,6 +84,17 @@ def without_crumbs(solid: Manifold) -> Manifold:
     return largest if largest.volume() > (1.0 - CRUMBS) * solid.volume() else solid
 
 
+def count_bodies(solid: Manifold) -> int:
+    """Count bodies, without the crumbs that touching faces leave."""
+    crumb = 1e-6 * abs(solid.volume())
+    return sum(piece.volume() > crumb for piece in solid.decompose())
+
+
+def count_tunnels(solid: Manifold) -> int:
+    """Count the holes that go through a solid without voids: its first Betti number."""
+    return int(solid.genus()) + count_bodies(solid) - 1
+
+
 def iou(a: Manifold, b: Manifold) -> float:
     """Intersection over union of two solids, in [0, 1]."""
     common = (a ^ b).volume()
@@ -104,6 +126,9 @@ def _prism(section: Any, low: float, high: float) -> Manifold:
 def _extrusion(feature: Extrusion) -> Manifold:
     section = _section(feature.shape.polygon())
     low, high = feature.low, feature.high
+    if feature.twist_deg:
+        layers = math.ceil(abs(feature.twist_deg) / DEGREES_A_LAYER)
+        return section.extrude(high - low, layers, feature.twist_deg).translate((0.0, 0.0, low))
     if feature.bottom is None and feature.top is None:
         return _prism(section, low, high)
     body_low = low + (feature.bottom.height if feature.bottom else 0.0)
