@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cad_pipeline.generators.crumbs import Crumbs, without_crumbs
+from cad_pipeline.generators.geometric.solids import count_bodies, count_tunnels
 from cad_pipeline.generators.geometric.solids import without_crumbs as largest_of
 from cad_pipeline.generators.scripted import ScriptedGenerator
 from cad_pipeline.pipeline import Pipeline, Stage
@@ -58,3 +59,15 @@ def test_only_crumbs_are_left_out_of_a_score() -> None:
     assert largest_of(block + crumb).volume() == pytest.approx(1000.0)
     assert largest_of(block + block.translate((30.0, 0.0, 0.0))).volume() == pytest.approx(2000.0)
     assert largest_of(block).volume() == pytest.approx(1000.0)
+
+
+def test_a_void_is_no_crumb_and_no_tunnel() -> None:
+    room = m3.Manifold.cube((9.0, 9.0, 9.0)).translate((0.5, 0.5, 0.5))
+    hollow = m3.Manifold.cube((10.0, 10.0, 10.0)) - room
+    crumb = m3.Manifold.cube((1.0, 1.0, 1.0)).translate((20.0, 0.0, 0.0))
+    assert largest_of(hollow).volume() == pytest.approx(271.0)
+    assert largest_of(hollow + crumb).volume() == pytest.approx(271.0)
+    assert (count_bodies(hollow), count_tunnels(hollow)) == (1, 0)
+    drilled = m3.Manifold.cube((10.0, 10.0, 10.0)) - m3.Manifold.cylinder(30.0, 2.0).translate((5.0, 5.0, -5.0))
+    assert (count_bodies(drilled), count_tunnels(drilled)) == (1, 1)
+    assert (count_bodies(drilled + crumb), count_tunnels(drilled + crumb)) == (2, 1)

@@ -28,7 +28,7 @@ __all__ = ["Budget", "Effort", "mend", "rooms_of"]
 MOST_FEATURES = 4
 # a plain prism that covers so much of a piece is taken without asking for the piece's own outline
 ENOUGH_OF_A_PIECE = 0.6
-_EFFORT = 14.0
+_EFFORT = 9.0
 
 
 @dataclass(slots=True)

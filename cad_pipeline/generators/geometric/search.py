@@ -172,7 +172,8 @@ def _mended(part: Part, starts: list[Candidate], frames: list[Frame]) -> list[Ca
     """Mend the best start of each kind, until one comes out well."""
     rooms = rooms_of(part.solid, frames, part.scale)
     made: list[Candidate] = []
-    starts.sort(key=lambda c: -c.score)
+    # bodies and holes too many or too few are what mending sees to
+    starts.sort(key=lambda c: part.price * c.program.numbers - c.iou)
     for start in _varied(starts, MOST_STARTS):
         budget = Budget(part.limit, part.price, 5 * part.price, effort=part.effort)
         features = mend(start.program.features, start.solid, part.solid, frames, part.scale, budget, rooms)

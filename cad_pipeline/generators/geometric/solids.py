@@ -76,23 +76,25 @@ def build(features: Iterable[Feature], start: Manifold | None = None) -> Manifol
 
 
 def without_crumbs(solid: Manifold) -> Manifold:
-    """The largest body alone where the others are crumbs that cuts left beside it; else the solid as it is."""
-    bodies = solid.decompose()
+    """The solid without the crumbs that cuts left beside one large body; as it is where there are others."""
+    bodies = [shell for shell in solid.decompose() if shell.volume() > 0]  # a void is a shell of negative volume
     if len(bodies) < 2:
         return solid
-    largest = max(bodies, key=lambda body: body.volume())
-    return largest if largest.volume() > (1.0 - CRUMBS) * solid.volume() else solid
+    bodies.sort(key=lambda body: -body.volume())
+    if sum(body.volume() for body in bodies[1:]) > CRUMBS * bodies[0].volume():
+        return solid
+    return m3.Manifold.batch_boolean([solid, *bodies[1:]], m3.OpType.Subtract)
 
 
 def count_bodies(solid: Manifold) -> int:
     """Count bodies, without the crumbs that touching faces leave."""
     crumb = 1e-6 * abs(solid.volume())
-    return sum(piece.volume() > crumb for piece in solid.decompose())
+    return sum(shell.volume() > crumb for shell in solid.decompose())
 
 
 def count_tunnels(solid: Manifold) -> int:
-    """Count the holes that go through a solid without voids: its first Betti number."""
-    return int(solid.genus()) + count_bodies(solid) - 1
+    """Count the holes that go through a solid: its first Betti number, from the genus of all its shells."""
+    return int(solid.genus()) + len(solid.decompose()) - 1
 
 
 def iou(a: Manifold, b: Manifold) -> float:
