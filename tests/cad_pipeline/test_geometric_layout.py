@@ -7,6 +7,7 @@ import numpy as np
 from cad_pipeline.generators.geometric.emit import emit
 from cad_pipeline.generators.geometric.features import Body, Extrusion, FeatureProgram, Mode
 from cad_pipeline.generators.geometric.frame import frame_along
+from cad_pipeline.generators.geometric.layout import wrapped
 from cad_pipeline.generators.geometric.shapes2d import Outline, Rectangle, Segment
 
 UP = frame_along(np.array([0.0, 0.0, 1.0]), np.zeros(3))
@@ -37,3 +38,10 @@ def test_a_long_statement_needs_no_lines_for_its_brackets():
     source = emit(FeatureProgram((Extrusion(UP, Outline(points), 0.0, 5.0),)), "long", 1e-5).source
     ast.parse(source)
     assert ")" not in source.splitlines() and max(map(len, source.splitlines())) <= 120
+
+
+def test_a_first_call_longer_than_a_line_stays_beside_its_name():
+    points = ", ".join(f"({x}.0, {x % 7}.0)" for x in range(40))
+    lines = wrapped(f"part = xy.polyline([{points}]).close().extrude(5.0)")
+    ast.parse("\n".join(lines))
+    assert lines[0].startswith("part = (xy.polyline")

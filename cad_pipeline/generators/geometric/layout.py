@@ -18,9 +18,10 @@ def wrapped(statement: str) -> list[str]:
     name, expression = statement.split(" = ", 1)
     # inside the brackets of one call a line may end as it is; anything else needs brackets of its own
     before, after = ("", "") if _ONE_CALL.match(expression) else ("(", ")")
-    lines, line = [], f"{name} = {before}"
+    lines: list[str] = []
+    opening = line = f"{name} = {before}"
     for piece in _BREAKS.split(expression):
-        if len(line) + len(piece) > WIDTH and line.strip():
+        if len(line) + len(piece) > WIDTH and line.strip() and line != opening:
             lines.append(line.rstrip())
             line = "    "
         line += piece

@@ -28,6 +28,7 @@ __all__ = ["Budget", "Effort", "mend", "rooms_of"]
 MOST_FEATURES = 4
 # a plain prism that covers so much of a piece is taken without asking for the piece's own outline
 ENOUGH_OF_A_PIECE = 0.6
+PLAIN = 10
 _EFFORT = 9.0
 
 
@@ -177,11 +178,11 @@ def _explain(
     for room in rooms:
         for features in room.features(piece, mode):
             best.consider(features)
-    if best.gain > ENOUGH_OF_A_PIECE * piece.volume() / state.target_volume:
+    if best.gain > ENOUGH_OF_A_PIECE * piece.volume() / state.target_volume and best.numbers <= PLAIN:
         return best.features
     for frame in frames:
         _consider_outlines(piece, vertices, faces, mode, frame, scale, best)
-    if best.features is None:
+    if best.features is None or best.numbers > PLAIN:
         for frame in candidate_frames(vertices, faces, most=3):
             if all(_another(frame, known) for known in frames):
                 _consider_outlines(piece, vertices, faces, mode, frame, scale, best)
@@ -194,7 +195,7 @@ class _Choice:
     def __init__(self, state: _State, budget: Budget) -> None:
         self._state, self._budget = state, budget
         self._worth = -np.inf
-        self.gain = 0.0
+        self.gain, self.numbers = 0.0, 0
         self.features: list[Feature] | None = None
 
     def consider(self, features: list[Feature]) -> None:
@@ -203,7 +204,7 @@ class _Choice:
         gain = self._state.gain(features)
         worth = gain - self._budget.taste * numbers
         if gain > self._budget.price * numbers and worth > self._worth:
-            self._worth, self.gain, self.features = worth, gain, features
+            self._worth, self.gain, self.numbers, self.features = worth, gain, numbers, features
 
 
 def _consider_outlines(

@@ -30,6 +30,10 @@ DEEPEST = 2
 WORTH_A_SEARCH = 1e-3
 # what is written in so few numbers may stay though it is hardly worth them
 SHORT = 14
+# programs and pieces of more numbers than this may well be said more shortly
+LONG = 90
+LONG_PIECE = 50
+LIKELY = 0.9
 WELL_MENDED = 0.994
 TURNS_WELL = 0.99
 
@@ -63,9 +67,18 @@ def _without_bores(part: Part, frames: list[Frame], depth: int = 0) -> list[Cand
     """Explain a part piece by piece where inner loops let it be taken apart, as a whole where that comes out worse."""
     apart = take_apart(part.vertices, part.faces, part.facets, part.solid, part.scale)
     found = [] if apart is None else _assembled(part, apart, frames, depth)
-    if not any(c.iou > part.enough(SERVES) and c.tunnels_off == 0 and c.stray_bodies == 0 for c in found):
+    serving = [c for c in found if _serves(c, part)]
+    if not serving:
         found += _explained(part, frames)
+    elif min(c.program.numbers for c in serving) > LONG:
+        turned = [c for c in _turned(part, frames) if c.iou > LIKELY]
+        found += turned + (_mended(part, turned, frames) if turned else [])
     return sorted(found, key=lambda c: -c.score)
+
+
+def _serves(candidate: Candidate, part: Part) -> bool:
+    """Whether nothing closer need be looked for: it is close, whole, and has the right holes."""
+    return candidate.tunnels_off == 0 and candidate.stray_bodies == 0 and candidate.iou > part.enough(SERVES)
 
 
 def _assembled(part: Part, apart: TakenApart, frames: list[Frame], depth: int) -> list[Candidate]:
@@ -119,7 +132,8 @@ def _piece_features(part: Part, piece: Piece, frames: list[Frame], depth: int) -
         return float(share * candidate.iou) - part.price * candidate.program.numbers
 
     best = max(found, key=worth, default=None)
-    if depth < DEEPEST and (best is None or share * (1.0 - best.iou) > WORTH_A_SEARCH):
+    poor = best is None or share * (1.0 - best.iou) > WORTH_A_SEARCH or best.program.numbers > LONG_PIECE
+    if depth < DEEPEST and poor:
         best = max([*found, *_without_bores(alone, directions, depth + 1)], key=worth, default=None)
     if best is None or (piece.rims == 1 and worth(best) < 0 and best.program.numbers > SHORT):
         return []
