@@ -18,15 +18,11 @@ hole_d_3      = 30.0   # mm
 
 xy = cq.Workplane("XY")
 
-part = (
-    xy.sketch().rect(base_length, base_width).vertices().fillet(base_corner_r).finalize().extrude(base_height)
-    .faces(">Z").edges().chamfer(base_chamfer)
-)
+part = (xy.sketch().rect(base_length, base_width).vertices().fillet(base_corner_r).finalize().extrude(base_height)
+    .faces(">Z").edges().chamfer(base_chamfer))
 part = part.copyWorkplane(xy.workplane(offset=base_height)).rarray(hole_pitch_x, hole_pitch_y, 2, 2).hole(hole_d)
-part = (
-    part.copyWorkplane(xy.workplane(offset=base_height)).polarArray(hole_circle_d / 2, 0.0, 360, hole_count)
-    .hole(hole_d_2)
-)
+part = (part.copyWorkplane(xy.workplane(offset=base_height)).polarArray(hole_circle_d / 2, 0.0, 360, hole_count)
+    .hole(hole_d_2))
 part = part.copyWorkplane(xy.workplane(offset=base_height)).hole(hole_d_3)
 
 result = part

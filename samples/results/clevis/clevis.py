@@ -3,51 +3,33 @@
 import cadquery as cq
 
 # Dimensions
-base_d        = 22.0   # mm
-step_length   = 32.0   # mm
-step_width    = 24.0   # mm
-step_pitch_x  = 24.0   # mm
-step_length_2 = 8.0    # mm
-pocket_z      = -16.0  # mm: height above the datum
-pocket_height = 8.0    # mm
-pocket_z_2    = 8.0    # mm: height above the datum
-hole_d        = 12.0   # mm
-hole_z        = 12.0   # mm: height of the mouth
-hole_d_2      = 4.0    # mm
-hole_d_3      = 10.2   # mm
-hole_depth    = 30.0   # mm
-step_top = 28.0 + 12.0
-pocket_top_2 = pocket_z_2 + pocket_height
+base_height   = 8.0      # mm
+step_height   = 16.0     # mm
+step_length   = 24.0     # mm
+step_width    = 12.0     # mm
+step_height_2 = 8.0      # mm
+boss_d        = 22.0     # mm
+hole_d        = 12.0     # mm
+hole_z        = 12.0     # mm: height of the mouth
+hole_d_2      = 4.0      # mm
+hole_z_2      = 47.996   # mm: height of the mouth
+step_top = base_height + step_height
 
-xy = cq.Workplane("XY", origin=(0.0, 0.0, -28.0))
-yz = cq.Workplane("YZ", origin=(0.0, 0.0, -28.0))
-zx = cq.Workplane("ZX", origin=(0.0, 0.0, -28.0))
-yx = cq.Workplane("YX", origin=(0.0, 0.0, -28.0))
+yz = cq.Workplane("YZ", origin=(-16.0, 0.0, 19.996))
+xy = cq.Workplane("XY", origin=(-16.0, 0.0, 19.996))
+zx = cq.Workplane("ZX", origin=(-16.0, 0.0, 19.996))
+yx = cq.Workplane("YX", origin=(-16.0, 0.0, 19.996))
 
-part = xy.circle(base_d / 2).extrude(28.0)
-part = part.union(xy.workplane(offset=28.0).rect(step_length, step_width).extrude(12.0))
-part = (
-    part.union(xy.workplane(offset=step_top).rarray(step_pitch_x, 1.0, 2, 1).rect(step_length_2, step_width)
-    .extrude(28.0))
-)
-part = (
-    part.cut(yz.workplane(offset=pocket_z).moveTo(12.0, 56.0).lineTo(12.0, 68.0).lineTo(0.0, 68.0)
-    .radiusArc((12.0, 56.0), 12.0).close().extrude(pocket_height))
-)
-part = (
-    part.cut(yz.workplane(offset=pocket_z).moveTo(0.0, 68.0).lineTo(-12.0, 68.0).lineTo(-12.0, 56.0)
-    .radiusArc((0.0, 68.0), 12.0).close().extrude(pocket_height))
-)
-part = (
-    part.cut(yz.workplane(offset=pocket_z_2).moveTo(0.0, 68.0).lineTo(-12.0, 68.0).lineTo(-12.0, 56.0)
-    .radiusArc((0.0, 68.0), 12.0).close().extrude(pocket_height))
-)
-part = (
-    part.cut(yz.workplane(offset=pocket_z_2).moveTo(12.0, 56.0).lineTo(12.0, 68.0).lineTo(0.0, 68.0)
-    .radiusArc((12.0, 56.0), 12.0).close().extrude(pocket_height))
-)
-part = part.copyWorkplane(yz.workplane(offset=pocket_top_2)).pushPoints([(0.0, 56.0)]).hole(hole_d)
-part = part.copyWorkplane(zx.workplane(offset=hole_z)).pushPoints([(14.0, 0.0)]).hole(hole_d_2)
-part = part.copyWorkplane(yx).hole(hole_d_3, depth=hole_depth)
+part = (yz.moveTo(-12.0, 8.004).lineTo(-12.0, -19.996).lineTo(12.0, -19.996).lineTo(12.0, 8.004)
+    .threePointArc((0.0, 20.004), (-12.0, 8.004)).close().extrude(base_height))
+part = part.union(yz.workplane(offset=base_height).moveTo(0.0, -13.996).rect(step_length, step_width)
+    .extrude(step_height))
+part = part.union(yz.workplane(offset=step_top).moveTo(-12.0, 8.004).lineTo(-12.0, -19.996).lineTo(12.0, -19.996)
+    .lineTo(12.0, 8.004).threePointArc((0.0, 20.004), (-12.0, 8.004)).close().extrude(step_height_2))
+part = part.union(xy.workplane(offset=-47.996).moveTo(16.0, 0.0).circle(boss_d / 2).extrude(28.0))
+part = part.copyWorkplane(yz.workplane(offset=base_height)).pushPoints([(0.0, 8.004)]).hole(hole_d)
+part = part.copyWorkplane(yz.workplane(offset=step_top + step_height_2)).pushPoints([(0.0, 8.004)]).hole(hole_d)
+part = part.copyWorkplane(zx.workplane(offset=hole_z)).pushPoints([(-33.996, 16.0)]).hole(hole_d_2)
+part = part.copyWorkplane(yx.workplane(offset=hole_z_2)).pushPoints([(0.0, 16.0)]).hole(10.2, depth=30.0)
 
 result = part

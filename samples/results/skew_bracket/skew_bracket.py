@@ -18,10 +18,8 @@ plane_a = cq.Workplane(cq.Plane(origin=(39.99944, -24.99984, 60.00017), xDir=(0.
 
 part = plane_a.slot2D(base_length, base_width, 90.0).extrude(base_height)
 part = part.cut(plane_a.slot2D(slot_length, slot_width, 90.0).extrude(slot_height))
-part = (
-    part.cut(plane_a.workplane(offset=slot_height).slot2D(slot_length_2, slot_width_2, 90.0)
+part = part.cut(plane_a.workplane(offset=slot_height).slot2D(slot_length_2, slot_width_2, 90.0)
     .extrude(base_height - slot_height))
-)
 part = part.copyWorkplane(plane_a.workplane(offset=base_height)).rarray(1.0, hole_pitch_y, 1, 2).hole(hole_d)
 
 result = part

@@ -21,18 +21,13 @@ turned_top_4 = turned_top_3 + turned_height_5
 xz = cq.Workplane("XZ")
 yz = cq.Workplane("YZ")
 
-part = (
-    xz.polyline([(0.0, turned_top_4), (0.0, 0.0), (turned_d_2 / 2 - 1.0, 0.0),
+part = (xz.polyline([(0.0, turned_top_4), (0.0, 0.0), (turned_d_2 / 2 - 1.0, 0.0),
     (turned_d_2 / 2, turned_height - 24.0), (turned_d_2 / 2, turned_height), (turned_d / 2, turned_height),
     (turned_d / 2, turned_top), (turned_d_3 / 2, turned_top), (turned_d_3 / 2, turned_top_2),
-    (turned_d_3 / 2 - 0.4, turned_top_2), (turned_d_3 / 2 - 0.4, turned_top_3),
-    (turned_d_3 / 2, turned_top_3), (turned_d_3 / 2, turned_top_4 - 1.0), (7.0, turned_top_4)]).close()
-    .revolve(360, (0, 0, 0), (0, 1, 0))
-)
-part = (
-    part.cut(yz.workplane(offset=pocket_z).moveTo(3.9653, 37.4781).lineTo(4.0, 62.0)
+    (turned_d_3 / 2 - 0.4, turned_top_2), (turned_d_3 / 2 - 0.4, turned_top_3), (turned_d_3 / 2, turned_top_3),
+    (turned_d_3 / 2, turned_top_4 - 1.0), (7.0, turned_top_4)]).close().revolve(360, (0, 0, 0), (0, 1, 0)))
+part = part.cut(yz.workplane(offset=pocket_z).moveTo(3.9653, 37.4781).lineTo(4.0, 62.0)
     .threePointArc((0.2620276, 66.00073), (-3.9654, 62.5212)).lineTo(-4.0, 38.0)
     .threePointArc((-0.2623799, 33.99938), (3.9653, 37.4781)).close().extrude(pocket_height))
-)
 
 result = part
