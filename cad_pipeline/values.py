@@ -260,8 +260,8 @@ class Reconstruction:
     def best(self) -> Attempt | None:
         """The attempt to deliver, chosen by its verdict and never by its author.
 
-        An accepted feature program wins; then a feature program that is useful (`min_useful_iou`); then facets; then
-        whatever built; but everything sound goes before a useful program or facets with a flaw. Among equals the higher
+        An accepted feature program wins; then a feature program that is useful (`min_useful_iou`), the sound before
+        the flawed, since its STEP is not what is `delivered`; then facets; then whatever built. Among equals the higher
         IoU counts, in steps of 0.0005, then the later revision, then the shorter text.
         """
 
@@ -271,11 +271,11 @@ class Reconstruction:
             if features and attempt.verdict.accepted:
                 tier = 5
             elif features and iou >= self.min_useful_iou:
-                tier = 4 if attempt.execution.sound else 1
+                tier = 4 if attempt.execution.sound else 3
             elif not features:
-                tier = 3 if attempt.execution.sound else 0
+                tier = 2 if attempt.execution.sound else 0
             else:
-                tier = 2 if attempt.execution.sound else -1
+                tier = 1 if attempt.execution.sound else -1
             return tier, round(iou / 0.0005), attempt.program.revision, -len(attempt.program.source)
 
         built = [a for a in self.attempts if a.execution.built]
@@ -285,8 +285,8 @@ class Reconstruction:
     def delivered(self) -> Attempt | None:
         """The attempt whose solid goes into the STEP and STL files; the program is always that of `best`.
 
-        Where the best program lies outside the tolerance and sound facets lie within it, the facets are delivered: the
-        program is then what can be edited, the STEP what can be trusted.
+        Where the best program lies outside the tolerance or its solid has a flaw, sound facets that lie nearer are
+        delivered: the program is then what can be edited, the STEP what can be trusted.
         """
         best = self.best
         if best is None or best.verdict.accepted or best.program.kind is ProgramKind.FACETS:
@@ -301,7 +301,7 @@ class Reconstruction:
             if a.program.kind is ProgramKind.FACETS and a.execution.built and a.execution.sound and a.execution.step
         ]
         nearest = max(facets, key=nearness, default=best)
-        return nearest if nearness(nearest) > nearness(best) else best
+        return nearest if not best.execution.sound or nearness(nearest) > nearness(best) else best
 
     @property
     def grade(self) -> Grade:

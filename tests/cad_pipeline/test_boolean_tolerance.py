@@ -116,14 +116,20 @@ def test_what_it_tried_is_not_tried_again() -> None:
     assert BooleanTolerance().propose(Target(mesh=MESH), (first, *again)) == []
 
 
-def test_sound_facets_go_before_a_useful_program_with_a_flaw() -> None:
-    facets = attempt("facets", built(volume_mm3=1.0), 0.999)
+def test_a_useful_program_with_a_flaw_is_kept_and_sound_facets_are_delivered_beside_it(tmp_path: Path) -> None:
+    step = tmp_path / "facets.step"
+    facets = attempt("facets", replace(built(volume_mm3=1.0), step=step), 0.94)
     facets = replace(facets, program=replace(facets.program, kind=ProgramKind.FACETS))
     useful = attempt("features", built(volume_mm3=1.0), 0.9)
     spoilt = attempt("features", flawed(), 0.95)
-    assert best(facets, spoilt) is facets
-    assert best(facets, useful) is useful
+    assert best(facets, spoilt) is spoilt and delivered(facets, spoilt) is facets
+    assert best(facets, useful) is useful and delivered(facets, useful) is facets
+    assert best(useful, spoilt) is useful and delivered(useful, spoilt) is useful
     assert Reconstruction(target=Target(mesh=MESH), attempts=(spoilt,)).grade is Grade.APPROXIMATE
+
+
+def delivered(*attempts: Attempt) -> Attempt | None:
+    return Reconstruction(target=Target(mesh=MESH), attempts=attempts).delivered
 
 
 def best(*attempts: Attempt) -> Attempt | None:
