@@ -26,7 +26,7 @@ from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle
 from cad_pipeline.generators.geometric.solids import Manifold, mesh_solid
 
-__all__ = ["Filled", "fill_bores", "flat_triangles"]
+__all__ = ["Filled", "closed_loops", "fill_bores", "flat_triangles"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -172,17 +172,22 @@ def _rims(faces: Ints) -> list[list[int]] | None:
             if a in following:
                 return None
             following[a] = b
-    rims = []
+    return closed_loops(following)
+
+
+def closed_loops(following: dict[int, int]) -> list[list[int]] | None:
+    """Chain vertices, each with the one that follows it, to closed loops; None where a chain ends. Empties the dict."""
+    loops = []
     while following:
         start = next(iter(following))
-        rim, here = [start], following.pop(start)
+        loop, here = [start], following.pop(start)
         while here != start:
-            rim.append(here)
+            loop.append(here)
             if here not in following:
                 return None
             here = following.pop(here)
-        rims.append(rim)
-    return rims
+        loops.append(loop)
+    return loops
 
 
 def _capped(vertices: Floats, faces: Ints, gone: NDArray[np.bool_]) -> tuple[Floats, Ints] | None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from cad_pipeline.generators.geometric.bores import flat_triangles
+from cad_pipeline.generators.geometric.bores import closed_loops, flat_triangles
 from cad_pipeline.generators.geometric.facets import Facets
 from cad_pipeline.generators.geometric.features import Mode
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
@@ -231,15 +231,11 @@ def _closed(vertices: Floats, faces: Ints, mine: NDArray[np.bool_], facets: Face
     )
     if len(following) != len(edges):
         return None
+    loops = closed_loops(following)
+    if loops is None:
+        return None
     caps = [faces[mine]]
-    while following:
-        start = next(iter(following))
-        loop, here = [start], following.pop(start)
-        while here != start:
-            loop.append(here)
-            if here not in following:
-                return None
-            here = following.pop(here)
+    for loop in loops:
         ring = np.array(loop, dtype=np.int64)
         local = _cap_frame(vertices[ring]).to_local(vertices[ring])[:, :2]
         triangles = np.asarray(m3.triangulate([np.ascontiguousarray(local)], 0.0))

@@ -64,7 +64,7 @@ class Room:
         for span in self._spans(local, mode)[:most]:
             shape = self.fitted(span.region)
             if shape is not None:
-                low, high = self._ends(span, mode)
+                low, high = (nice(z, self.scale.noise) for z in (span.low, span.high))
                 yield [Extrusion(self.frame, shape, low, high, mode)]
 
     def _spans(self, piece: Manifold, mode: Mode) -> list[_Span]:
@@ -136,10 +136,6 @@ class Room:
     @property
     def _beyond(self) -> float:
         return nice(_BEYOND * self.scale.size, 0.3 * _BEYOND * self.scale.size)
-
-    def _ends(self, span: _Span, mode: Mode) -> tuple[float, float]:
-        low, high = (nice(z, self.scale.noise) for z in (span.low, span.high))
-        return low, high
 
     def fitted(self, outline: Polygon) -> Shape2D | None:
         """Fit a curve to an outline without its hair-thin tongues; None where it has too many corners or none."""
