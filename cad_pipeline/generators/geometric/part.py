@@ -37,6 +37,11 @@ class Part:
     effort: Effort = field(default_factory=lambda: Effort(100))
     stake: float = 1.0
 
+    def other(self, vertices: NDArray[np.float64], faces: NDArray[np.int64], solid: Manifold, *, limit: int) -> Part:
+        """Take another solid in this one's place, a part of it or a hull: lengths and effort are shared."""
+        stake = self.stake * solid.volume() / self.solid.volume()
+        return Part(vertices, faces, solid, self.scale, limit, self.effort, stake)
+
     def enough(self, iou: float) -> float:
         """The IoU that this solid must reach for the whole part to lose no more than `iou` would lose."""
         return 1.0 - (1.0 - iou) / max(self.stake, 1.0)

@@ -53,8 +53,7 @@ def _featured(part: Part, frames: list[Frame]) -> list[Candidate]:
     if filled is None:
         return _without_bores(part, frames)
     limit = max(part.limit - count_numbers(filled.bores), BASE_NUMBERS)
-    stake = part.stake * filled.solid.volume() / part.solid.volume()
-    base = Part(filled.vertices, filled.faces, filled.solid, part.scale, limit, part.effort, stake)
+    base = part.other(filled.vertices, filled.faces, filled.solid, limit=limit)
     found: list[Candidate] = []
     for candidate in _without_bores(base, frames)[:3]:
         features = [*candidate.program.features, *filled.bores]
@@ -92,8 +91,7 @@ def _assembled(part: Part, apart: TakenApart, frames: list[Frame], depth: int) -
         else:
             taken += _as_cut(features)
     limit = max(part.limit - count_numbers([*added, *taken]), BASE_NUMBERS)
-    stake = part.stake * apart.solid.volume() / part.solid.volume()
-    base = Part(apart.vertices, apart.faces, apart.solid, part.scale, limit, part.effort, stake)
+    base = part.other(apart.vertices, apart.faces, apart.solid, limit=limit)
     found: list[Candidate] = []
     for candidate in _explained(base, frames)[:2]:
         features = [*candidate.program.features, *added, *taken]
@@ -113,7 +111,7 @@ def _piece_features(part: Part, piece: Piece, frames: list[Frame], depth: int) -
     """Explain what hung on an inner loop as a solid by itself, along the normal of its face first."""
     scale = Scale(float(np.linalg.norm(np.ptp(piece.vertices, axis=0))), part.scale.noise)
     share = piece.solid.volume() / part.solid.volume()
-    alone = Part(piece.vertices, piece.faces, piece.solid, scale, part.limit, part.effort, part.stake * share)
+    alone = replace(part.other(piece.vertices, piece.faces, piece.solid, limit=part.limit), scale=scale)
     normal = frame_along(piece.normal, np.zeros(3))
     own = candidate_frames(piece.vertices, piece.faces, most=2)
     directions: list[Frame] = []
