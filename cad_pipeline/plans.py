@@ -33,7 +33,7 @@ def plan_for(
     """
     model = model or ModelOptions()
     if not isinstance(generator, str):
-        return (Stage(generator), _tolerance(), _facets())
+        return (Stage(generator), *_booleans(sandbox), _facets())
     if generator == "geometric":
         return (*_search(generator, sandbox, model), _facets(), *_guard(sandbox))
     if generator == "auto":
@@ -76,7 +76,7 @@ def _search(plan: str, sandbox: Sandbox | None, model: ModelOptions) -> tuple[St
     if plan == "geometric":
         from cad_pipeline.generators.geometric import GeometricGenerator
 
-        return (Stage(GeometricGenerator(), rounds=3), _crumbs(), _tolerance())
+        return (Stage(GeometricGenerator(), rounds=3), _crumbs(), *_booleans(sandbox))
     if plan == "qwen":
         from cad_pipeline.generators.checkpoint import ModelChoice, find_checkpoint
         from cad_pipeline.generators.qwen3_vl import Qwen3VLGenerator
@@ -103,7 +103,7 @@ def _mending(sandbox: Sandbox | None, model: ModelOptions) -> tuple[Stage, ...]:
         Stage(RegisterGenerator(), samples=3),
     )
     fitted = () if sandbox is None else (Stage(RefineGenerator(sandbox=sandbox), rounds=2, samples=2),)
-    return (*stages, *fitted, _crumbs(), _tolerance())
+    return (*stages, *fitted, _crumbs(), *_booleans(sandbox))
 
 
 def _served(model: ModelOptions) -> ServerGenerator:
@@ -133,10 +133,10 @@ def _crumbs() -> Stage:
     return Stage(Crumbs(), samples=2)
 
 
-def _tolerance() -> Stage:
-    from cad_pipeline.generators.boolean_tolerance import BooleanTolerance
+def _booleans(sandbox: Sandbox | None) -> tuple[Stage, ...]:
+    from cad_pipeline.generators.sound_booleans import SoundBooleans
 
-    return Stage(BooleanTolerance())
+    return () if sandbox is None else (Stage(SoundBooleans(sandbox), rounds=2),)
 
 
 def _facets() -> Stage:

@@ -96,13 +96,15 @@ def _write(mesh: Mesh) -> list[Program]:
 
 def _written(program: FeatureProgram, part: Part, title: str) -> tuple[Text, float] | None:
     """Write a program without what is not worth reading, and say its IoU; None where it stays too long."""
+    from cad_pipeline.generators.geometric.agreement import agreed
     from cad_pipeline.generators.geometric.emit import emit
     from cad_pipeline.generators.geometric.features import FeatureProgram
     from cad_pipeline.generators.geometric.holes import drilled
     from cad_pipeline.generators.geometric.pruning import lightened, pruned
     from cad_pipeline.generators.geometric.solids import build, iou, without_crumbs
 
-    features = drilled(pruned(program.features, part.solid, part.price), part.solid, part.scale)
+    worth = pruned(program.features, part.solid, part.price)
+    features = drilled(agreed(worth, part.solid, part.scale, part.price), part.solid, part.scale)
     for _ in range(_TRIES_AT_LENGTH):
         solid = build(features)
         reached = iou(without_crumbs(solid) if part.bodies == 1 else solid, part.solid)

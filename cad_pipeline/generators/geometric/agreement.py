@@ -1,0 +1,218 @@
+"""Let features agree: prisms that nearly continue each other become one, corners that nearly coincide become one.
+
+Each section of a part is fitted by itself, so what was one wall in the design comes out as two that differ by less than
+anybody can see. Such pairs are what a reader stumbles over, and where CAD kernels' booleans break.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from shapely.geometry import Polygon
+
+from cad_pipeline.generators.geometric.features import Body, Extrusion, Feature
+from cad_pipeline.generators.geometric.scale import Scale
+from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Pair, Rectangle, Segment, Shape2D, Slot
+from cad_pipeline.generators.geometric.solids import Manifold, build, count_tunnels, iou
+
+__all__ = ["agreed"]
+
+# corners nearer than these shares of the part's size are tried as one, the widest first
+_NEAR = (2e-3, 5e-4, 1e-4)
+# what agreement may cost in IoU
+_COST = 4e-4
+# joining two prisms leaves one outline less to read: it may cost the price of its numbers, and so many times more
+_JOIN = 1.5
+_ALIKE = 0.85
+# each trial builds the whole part
+_MOST_TRIALS = 10
+
+
+def agreed(features: Sequence[Feature], target: Manifold, scale: Scale, price: float) -> list[Feature]:
+    """Join prisms and corners of `features` where `target` is met as well as before, or nearly.
+
+    A number that need not be read any more may cost `price` in IoU.
+    """
+    judge = _Judge(target)
+    kept = _joined(list(features), judge, price)
+    reached, tunnels = judge(kept)
+    for share in _NEAR:
+        trial = _cornered(kept, share * scale.size)
+        if trial is None:
+            continue
+        after, open_ = judge(trial)
+        if after >= reached - _COST and open_ == tunnels:
+            return trial
+    return kept
+
+
+class _Judge:
+    """Says of features their IoU with the target, and how many holes go through what they build."""
+
+    def __init__(self, target: Manifold) -> None:
+        self._target = target
+        self.volume = target.volume()
+
+    def __call__(self, features: Sequence[Feature]) -> tuple[float, int]:
+        solid = build(features)
+        return iou(solid, self._target), count_tunnels(solid)
+
+
+# -- prisms ---------------------------------------------------------------------------------------------------------
+
+
+def _joined(features: list[Feature], judge: _Judge, price: float) -> list[Feature]:
+    """Join prisms that stand on each other with like outlines, as long as it pays."""
+    reached: tuple[float, int] | None = None
+    refused: set[tuple[int, int, int]] = set()
+    for _ in range(_MOST_TRIALS):
+        option = min(_options(features, judge.volume, price, refused), key=lambda o: o[0], default=None)
+        if option is None:
+            break
+        reached = reached or judge(features)
+        _, key, saved, trial = option
+        after = judge(trial)
+        if after[0] >= reached[0] - _JOIN * price * saved and after[1] == reached[1]:
+            features, reached = trial, after
+        else:
+            refused.add(key)
+    return features
+
+
+def _options(
+    features: list[Feature], volume: float, price: float, refused: set[tuple[int, int, int]]
+) -> Iterator[tuple[float, tuple[int, int, int], int, list[Feature]]]:
+    """Each pair that could be joined: how much volume moves less what it saves, a key, numbers saved, the features."""
+    for place, listing in _listings(features):
+        prisms = [(k, f) for k, f in enumerate(listing) if isinstance(f, Extrusion) and f.twist_deg == 0.0]
+        for (i, a), (j, b) in itertools.permutations(prisms, 2):
+            if not _meet(a, b):
+                continue
+            p, q = Polygon(a.shape.polygon()), Polygon(b.shape.polygon())
+            if not (p.is_valid and q.is_valid) or p.intersection(q).area < _ALIKE * max(p.area, q.area):
+                continue
+            off = p.symmetric_difference(q).area
+            for kept, lost in ((a, b), (b, a)):
+                saved = lost.shape.numbers + 1
+                moved = off * (lost.high - lost.low) / volume
+                key = (id(kept), id(lost), id(listing[0]))
+                # features that follow may cover what moves: then it costs less than this
+                if key in refused or moved > 4 * _JOIN * price * saved:
+                    continue
+                whole = replace(kept, low=a.low, high=b.high, bottom=a.bottom, top=b.top)
+                rest = [whole if k == min(i, j) else f for k, f in enumerate(listing) if k != max(i, j)]
+                yield moved - price * saved, key, saved, place(rest)
+
+
+def _listings(features: list[Feature]) -> Iterator[tuple[Callable[[list[Feature]], list[Feature]], list[Feature]]]:
+    """The features, and those of each body among them, with what puts a changed list back in its place."""
+    yield (lambda rest: rest), features
+    for k, body in enumerate(features):
+        if isinstance(body, Body):
+
+            def place(rest: list[Feature], k: int = k, body: Body = body) -> list[Feature]:
+                return [*features[:k], replace(body, features=tuple(rest)), *features[k + 1 :]]
+
+            yield place, list(body.features)
+
+
+def _meet(a: Extrusion, b: Extrusion) -> bool:
+    """Whether `b` stands on `a`: the same direction and mode, no blend between."""
+    return (
+        a.mode is b.mode
+        and a.frame.axes is b.frame.axes
+        and a.frame.origin is b.frame.origin
+        and a.top is None
+        and b.bottom is None
+        and abs(a.high - b.low) < 1e-6 * max(a.high - a.low, b.high - b.low)
+    )
+
+
+# -- corners --------------------------------------------------------------------------------------------------------
+
+
+def _cornered(features: Sequence[Feature], near: float) -> list[Feature] | None:
+    """Give corners within `near` of each other, seen along a common direction, one place; None if none moved."""
+    corners = _Corners(near)
+    trial = [corners.agree(f) for f in features]
+    return trial if corners.moved else None
+
+
+class _Corners:
+    """The corners seen so far along each direction, in the order of the features: what comes first stays."""
+
+    def __init__(self, near: float) -> None:
+        self._near = near
+        self._known: dict[tuple[float, ...], tuple[list[Pair], list[tuple[Pair, Pair, Pair]]]] = {}
+        self.moved = False
+
+    def agree(self, feature: Feature) -> Feature:
+        """The feature with its corners moved onto known ones; as it is where that spoils its outline."""
+        if isinstance(feature, Body):
+            return replace(feature, features=tuple(self.agree(f) for f in feature.features))
+        if not isinstance(feature, Extrusion) or feature.twist_deg:
+            return feature
+        x, y = feature.frame.axes[:2] @ feature.frame.origin
+        key = tuple((feature.frame.axes.round(6) + 0.0).ravel())
+        points, arcs = self._known.setdefault(key, ([], []))
+        shape = self._shape(feature.shape, (float(x), float(y)), points, arcs)
+        if shape is feature.shape:
+            return feature
+        corners = shape.polygon()
+        if len(corners) < 3 or not Polygon(corners).is_valid:
+            return feature
+        self.moved = True
+        return replace(feature, shape=shape)
+
+    def _shape(self, shape: Shape2D, origin: Pair, points: list[Pair], arcs: list[tuple[Pair, Pair, Pair]]) -> Shape2D:
+        if isinstance(shape, Circle | Slot):
+            centre = self._known_near(shape.centre, origin, points)
+            return shape if centre == shape.centre else replace(shape, centre=centre)
+        if isinstance(shape, Rectangle):
+            if not shape.angle and not shape.corner:
+                points += [(float(x) + origin[0], float(y) + origin[1]) for x, y in shape.polygon()]
+            return shape
+        if not isinstance(shape, Outline):
+            return shape
+        ends = [self._known_near(s.end, origin, points) for s in shape.segments]
+        segments: list[Segment] = []
+        changed = False
+        for k, segment in enumerate(shape.segments):
+            start, old_start = ends[k - 1], shape.segments[k - 1].end
+            mid = segment.mid
+            if mid is not None:
+                shift = [(a - b + c - d) / 2 for a, b, c, d in zip(start, old_start, ends[k], segment.end, strict=True)]
+                mid = self._known_arc(start, (mid[0] + shift[0], mid[1] + shift[1]), ends[k], origin, arcs)
+                if segment.mid is not None and math.dist(mid, segment.mid) < 1e-9:
+                    mid = segment.mid
+            elif math.dist(start, ends[k]) < 1e-9:
+                changed = True
+                continue
+            changed |= ends[k] != segment.end or mid != segment.mid
+            segments.append(Segment(ends[k], mid))
+        return Outline(tuple(segments)) if changed and len(segments) > 1 else shape
+
+    def _known_near(self, point: Pair, origin: Pair, points: list[Pair]) -> Pair:
+        here = (point[0] + origin[0], point[1] + origin[1])
+        known = min(points, key=lambda p: math.dist(p, here), default=None)
+        if known is None or math.dist(known, here) > self._near:
+            points.append(here)
+            return point
+        if math.dist(known, here) < 1e-9:
+            return point
+        return known[0] - origin[0], known[1] - origin[1]
+
+    def _known_arc(self, start: Pair, mid: Pair, end: Pair, origin: Pair, arcs: list[tuple[Pair, Pair, Pair]]) -> Pair:
+        """The middle of a known arc between the same ends that runs near this one, else this one's."""
+        a, m, b = ((p[0] + origin[0], p[1] + origin[1]) for p in (start, mid, end))
+        for p, q, r in arcs:
+            same = (math.dist(p, a) < 1e-7 and math.dist(r, b) < 1e-7) or (
+                math.dist(p, b) < 1e-7 and math.dist(r, a) < 1e-7
+            )
+            if same and math.dist(q, m) < 3 * self._near:
+                return q[0] - origin[0], q[1] - origin[1]
+        arcs.append((a, m, b))
+        return mid
