@@ -5,8 +5,11 @@
 
 Whatever is killed, the files say which parts are finished, and which part a worker was at when it died. A start that
 found no end in the same run is a kill: the engine only hands a part out again when its worker is gone. A start of an
-earlier run says nothing of the kind, since the whole run may have been ended, unless its log holds a crash. A part is
-quarantined after two kills that left a trace of its own doing, a crash or its time run out, or three that left none.
+earlier run says nothing of the kind, since the whole run may have been ended, unless its log holds a crash.
+
+A part is quarantined after two kills of its own doing: a crash or its time run out, which its log tells, or a death
+without a trace that its worker saw and survived (`batch.witness`), and then also the one before, which nobody saw.
+Kills that nobody saw and no log tells may be the machine's, so three of them are needed.
 """
 
 from __future__ import annotations
@@ -42,12 +45,16 @@ class Cause(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """A worker's death under a part: which try it was, on which machine, why, and the end of the log it left."""
+    """A worker's death under a part: which try it was, on which machine, why, and the end of the log it left.
+
+    `seen` says how the part's own process ended, if it had one and its worker lived to see it.
+    """
 
     number: int
     host: str
     cause: Cause
     evidence: str
+    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +64,11 @@ class Started:
     number: int
     log: str
     kills: tuple[Kill, ...]
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a worker vanished under the part, and it can't be told yet who did it."""
+        return any(kill.cause is Cause.VANISHED for kill in self.kills)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +97,7 @@ class Ledger:
             self._forget(name, step, len(starts))
             starts = []
         kills = tuple(self._kills(starts))
-        own = sum(kill.cause is not Cause.VANISHED for kill in kills)
-        if own >= OWN_KILLS or len(kills) >= ANY_KILLS:
+        if _own(kills) >= OWN_KILLS or len(kills) >= ANY_KILLS:
             return Poisoned(kills=kills)
         number = len(starts) + 1
         log = f".batch/logs/{name}.{step}-{number}.log"
@@ -100,13 +111,15 @@ class Ledger:
 
     def point(self, name: str, started: Started, log: str, *, step: str) -> None:
         """Note that a part's log is another one's, where several are worked on at once."""
-        event = self._read(f"{name}.{step}-{started.number}.json") or {}
-        self._write(f"{name}.{step}-{started.number}.json", {**event, "log": log})
+        self._add(name, started, step, {"log": log})
 
     def passed(self, name: str, started: Started, *, step: str) -> None:
         """Note that a worker came through its share of a part, which goes on elsewhere."""
-        event = self._read(f"{name}.{step}-{started.number}.json") or {}
-        self._write(f"{name}.{step}-{started.number}.json", {**event, "passed": True})
+        self._add(name, started, step, {"passed": True})
+
+    def died(self, name: str, started: Started, words: str, *, step: str) -> None:
+        """Note how a part's own process ended under the eyes of its worker."""
+        self._add(name, started, step, {"seen": words})
 
     def finish(self, name: str, row: Mapping[str, Any]) -> dict[str, Any]:
         """Note a part's row, the last word on it; of two workers that finish the same part the first one counts."""
@@ -129,9 +142,14 @@ class Ledger:
                 continue
             data = self.home.read(start["log"]) or b""
             cause, evidence = cause_in(data[-_LOG_BYTES:].decode(errors="replace"))
-            if start["run"] == self.run or cause is not Cause.VANISHED:
-                kills.append(Kill(number=number, host=start["host"], cause=cause, evidence=evidence))
+            seen = start.get("seen", "")
+            if start["run"] == self.run or cause is not Cause.VANISHED or seen:
+                kills.append(Kill(number=number, host=start["host"], cause=cause, evidence=evidence, seen=seen))
         return kills
+
+    def _add(self, name: str, started: Started, step: str, facts: Mapping[str, Any]) -> None:
+        event = self._read(f"{name}.{step}-{started.number}.json") or {}
+        self._write(f"{name}.{step}-{started.number}.json", {**event, **facts})
 
     def _forget(self, name: str, step: str, count: int) -> None:
         # the last first: what is left after a crash in between is still counted without a gap
@@ -145,6 +163,12 @@ class Ledger:
 
     def _write(self, name: str, event: Mapping[str, Any]) -> None:
         self.home.write(f".batch/ledger/{name}", json.dumps(event, allow_nan=False).encode())
+
+
+def _own(kills: tuple[Kill, ...]) -> int:
+    """Count the kills that are the part's own doing."""
+    proven = any(kill.seen and kill.cause is Cause.VANISHED for kill in kills)
+    return sum(kill.cause is not Cause.VANISHED or proven for kill in kills)
 
 
 def cause_in(log: str) -> tuple[Cause, str]:

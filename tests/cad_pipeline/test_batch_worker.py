@@ -15,11 +15,12 @@ import pytest
 from cad_pipeline.batch.filesystems import Home
 from cad_pipeline.batch.identity import identify
 from cad_pipeline.batch.job import Job, Machines
-from cad_pipeline.batch.ledger import Cause, Ledger, Poisoned, Started, cause_in
+from cad_pipeline.batch.ledger import Cause, Kill, Ledger, Poisoned, Started, cause_in
 from cad_pipeline.batch.manifest import Item, Kind, Row, earlier_names, lay_down, read_items, read_rows
 from cad_pipeline.batch.rows import COLUMNS
 from cad_pipeline.batch.summary import write_summary
 from cad_pipeline.batch.tables import read_table_rows, write_table
+from cad_pipeline.batch.witness import Task
 from cad_pipeline.batch.worker import Worker
 from cad_pipeline.errors import InputError
 from cad_pipeline.mesh import write_stl
@@ -146,6 +147,26 @@ def test_two_kills_that_left_a_trace_are_enough_in_whatever_runs(tmp_path: Path)
     found = Ledger(home=Home.of(tmp_path), run="three").begin("plate", "k")
     assert isinstance(found, Poisoned) and [kill.cause for kill in found.kills] == [Cause.CRASH] * 2
     assert "Segmentation fault" in found.kills[0].evidence
+
+
+def test_a_death_that_was_seen_makes_two_in_all_enough_and_one_of_another_run_still_says_nothing(
+    tmp_path: Path,
+) -> None:
+    other, ledger = (Ledger(home=Home.of(tmp_path), run=run) for run in ("other", "one"))
+    begun(other)
+    assert not begun(ledger).doubtful
+    second = begun(ledger)
+    assert second.doubtful
+    ledger.died("plate", second, "ended by SIGKILL", step="convert")
+    found = ledger.begin("plate", "k")
+    assert isinstance(found, Poisoned) and [kill.seen for kill in found.kills] == ["", "ended by SIGKILL"]
+
+
+def test_a_crash_and_a_worker_that_vanished_are_not_yet_two_of_the_parts_own(tmp_path: Path) -> None:
+    ledger = Ledger(home=Home.of(tmp_path), run="one")
+    Home.of(tmp_path).write(begun(ledger).log, CRASH.encode())
+    begun(ledger)
+    assert [kill.cause for kill in begun(ledger).kills] == [Cause.CRASH, Cause.VANISHED]
 
 
 def test_other_bytes_or_options_begin_anew(tmp_path: Path) -> None:
@@ -282,6 +303,61 @@ def test_a_quarantined_part_leaves_evidence_and_stays_so(tmp_path: Path) -> None
     evidence = json.loads((out / ".batch" / "quarantine" / "plate.json").read_text())
     assert "Segmentation fault" in evidence["kills"][1]["evidence"]
     assert worker(out, run="two").convert(item(part)) == row
+
+
+@pytest.mark.parametrize(
+    ("name", "cause", "seen"),
+    [("vanish-x", "vanished", "by SIGKILL"), ("segfault-x", "crash", "by SIGSEGV"), ("hang-x", "time", "exit code 1")],
+)
+def test_a_part_whose_worker_vanished_dies_alone_after_that_and_is_quarantined(
+    tmp_path: Path, name: str, cause: str, seen: str
+) -> None:
+    part, out = block(tmp_path / f"{name}.stl"), tmp_path / "out"
+    first = worker(out, part_timeout_s=3.0)
+    # as the worker leaves it that was killed while it was at the part
+    assert isinstance(first.ledger.begin(name, identify(part, Options()).key), Started)
+    row = first.convert(item(part))
+    # a crash that left its trace does not prove that the part also killed the worker that vanished
+    kills = 2 if cause == "vanished" else 3
+    assert (row["status"], row["failure"], row["kills"]) == ("quarantined", cause, kills)
+    evidence = json.loads((out / ".batch" / "quarantine" / f"{name}.json").read_text())
+    assert evidence["kills"][0]["seen"] == "" and evidence["kills"][1]["seen"].endswith(seen)
+
+
+@pytest.mark.parametrize(("name", "failure"), [("plate", None), ("raise-x", "internal"), ("bomb-x", "memory")])
+def test_a_part_that_was_only_on_a_machine_that_died_is_done_as_ever(
+    tmp_path: Path, name: str, failure: str | None
+) -> None:
+    part, out = block(tmp_path / f"{name}.stl"), tmp_path / "out"
+    begin = worker(out, part_memory_mb=256)
+    for _ in range(2):
+        assert isinstance(begin.ledger.begin(name, identify(part, Options()).key), Started)
+    row = begin.convert(item(part))
+    assert (row["status"], row["failure"]) == ("failed" if failure else "made", failure)
+    assert begin.convert(item(part)) == row
+
+
+def test_views_are_drawn_once_more_after_a_worker_vanished(tmp_path: Path) -> None:
+    part, out = block(tmp_path / "plate.stl"), tmp_path / "out"
+    viewer = worker(out)
+    assert isinstance(viewer.ledger.begin("plate", identify(part, Options()).key, step="view"), Started)
+    found = viewer.view(item(part))
+    assert isinstance(found, tuple) and len(found[0].views.images) == 8
+    assert len(viewer.ledger.kills("plate", found[1].key, step="view")) == 1
+
+
+def test_a_job_and_its_task_travel_as_text(tmp_path: Path) -> None:
+    job = Job(out="o", run="r", options=Options(unit="inch"), existing=Existing.RESUME, part_timeout_s=5.0)
+    kills = (Kill(number=1, host="h", cause=Cause.VANISHED, evidence="é"),)
+    task = Task(
+        job=job,
+        step="convert",
+        item=Item(number=3, name="plate", path="a b.stl", unit="cm"),
+        begun=Started(number=2, log="l", kills=kills),
+        same=identify(block(tmp_path / "plate.stl"), Options()),
+        path=tmp_path / "a b.stl",
+    )
+    assert Task.of(task.text()) == task
 
 
 def test_identity_is_of_bytes_options_and_nothing_else(tmp_path: Path) -> None:
