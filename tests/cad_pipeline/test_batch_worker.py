@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cad_pipeline.batch.charts import bin_of, bins
 from cad_pipeline.batch.filesystems import Home
 from cad_pipeline.batch.identity import identify
 from cad_pipeline.batch.job import Job, Machines
@@ -407,6 +408,20 @@ def test_the_table_and_the_page_have_a_row_for_every_part(tmp_path: Path) -> Non
     page = (tmp_path / "out" / "summary.html").read_text()
     assert "<svg" in page and "0.9950" in page and "<b>x" not in page and "<script" not in page
     assert "http" not in page and "a generator&#x27;s own mistake" in page
+    # of two results one is the worst and the other the best
+    worst, best = (page.partition(f"<h2>{word}</h2>")[2].partition("</table>")[0] for word in ("Worst", "Best"))
+    assert ("poor-x" in worst, "poor-x" in best, ">plate<" in best) == (True, False, True)
+
+
+def test_a_bin_holds_its_lower_edge_and_has_its_label() -> None:
+    edges = (0.5, 0.995)
+    assert [bins(edges)[bin_of(value, edges)] for value in (0.0, 0.5, 0.99, 0.995, 1.0)] == [
+        "< .5",
+        ".5–.995",
+        ".5–.995",
+        "≥ .995",
+        "≥ .995",
+    ]
 
 
 @pytest.mark.parametrize(
