@@ -29,6 +29,7 @@ __all__ = ["ANY_KILLS", "OWN_KILLS", "Cause", "Kill", "Ledger", "Poisoned", "Sta
 
 OWN_KILLS = 2
 ANY_KILLS = 3
+_RUN = ".batch/run"
 _LOG_BYTES = 1 << 18
 _EVIDENCE_CHARACTERS = 4000
 # what faulthandler writes at the start of a line; a part's own words never stand there
@@ -121,6 +122,15 @@ class Ledger:
         """Note how a part's own process ended under the eyes of its worker."""
         self._add(name, started, step, {"seen": words})
 
+    def take_over(self) -> None:
+        """Note that this run is the one that counts from now on."""
+        self.home.write(_RUN, self.run.encode())
+
+    @property
+    def outdated(self) -> bool:
+        """Whether a later run has taken over, while this one's worker outlived its driver for a moment."""
+        return self.home.read(_RUN) not in (None, self.run.encode())
+
     def finish(self, name: str, row: Mapping[str, Any]) -> dict[str, Any]:
         """Note a part's row, the last word on it; of two workers that finish the same part the first one counts."""
         earlier = self.row(name, row["key"])
@@ -156,10 +166,16 @@ class Ledger:
         for number in range(count, 0, -1):
             self.home.remove(f".batch/ledger/{name}.{step}-{number}.json")
         self.home.remove(f".batch/ledger/{name}.row.json")
+        self.home.remove(f".batch/quarantine/{name}.json")
 
     def _read(self, name: str) -> dict[str, Any] | None:
         data = self.home.read(f".batch/ledger/{name}")
-        return None if data is None else json.loads(data)
+        try:
+            found = None if data is None else json.loads(data)
+        # a store that is no local disk may keep half of what a killed worker wrote: it was never said
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) else None
 
     def _write(self, name: str, event: Mapping[str, Any]) -> None:
         self.home.write(f".batch/ledger/{name}", json.dumps(event, allow_nan=False).encode())

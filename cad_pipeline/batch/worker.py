@@ -100,8 +100,9 @@ class Worker:
             if not (path.is_dir() if item.kind is Kind.PICTURES else path.is_file()):
                 raise InputError(f"expected a {item.kind} at {item.path}, found none; check the path")
             same = identify(path, options)
-        except (InputError, OSError) as error:
-            if isinstance(error, OSError) and error.errno in _FULL:
+        # file systems of all kinds have errors of their own
+        except Exception as error:
+            if isinstance(error, MissingPieceError) or (isinstance(error, OSError) and error.errno in _FULL):
                 raise
             return self.fail(item, _UNREAD, Failure.UNREADABLE, _words(error))
         earlier = self._earlier(item, same)
@@ -255,7 +256,12 @@ class Worker:
         return self.ledger.finish(item.name, row)
 
     def fail(self, item: Item, same: Identity, failure: Failure, reason: str) -> dict[str, Any]:
-        """Note that nothing comes of a part, and why."""
+        """Note that nothing comes of a part, and why.
+
+        Raises `MissingPieceError` in a worker that outlived its run: what fails there may do so for want of its folder.
+        """
+        if self.ledger.outdated:
+            raise MissingPieceError("expected to be the batch at work here, found another; this one is over")
         row = failed_row(name=item.name, key=same.key, digest=same.digest, failure=failure, reason=reason, host=_HOST)
         return self.ledger.finish(item.name, row)
 

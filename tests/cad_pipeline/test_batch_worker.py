@@ -90,6 +90,51 @@ def test_a_manifest_that_is_none_is_refused_with_its_line(tmp_path: Path, text: 
         rows_of(tmp_path / "list.csv")
 
 
+def test_results_are_no_parts_of_the_batch_that_made_them(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    block(tmp_path / "plate.stl")
+    block(out / "plate" / "plate.stl")
+    for parts in (tmp_path, f"{tmp_path}/**/*.stl", f"file://{tmp_path}"):
+        assert [row.path for row in read_rows(parts, results=Home.of(out))] == [str(tmp_path / "plate.stl")]
+    away = list(read_rows(f"local://{tmp_path}", results=Home.of(f"local://{out}")))
+    assert [row.path for row in away] == [f"local://{tmp_path}/plate.stl"]
+
+
+def test_a_file_address_is_a_local_folder_whatever_its_name(tmp_path: Path) -> None:
+    block(tmp_path / "ü 50%25" / "a b.stl")
+    [row] = rows_of(f"file://{tmp_path}/ü%2050%2525")
+    assert row.path == str(tmp_path / "ü 50%25" / "a b.stl")
+    assert Home.of(f"file://{tmp_path}/ü%20x").local == tmp_path / "ü x"
+
+
+def test_an_address_with_a_password_is_refused_without_telling_it(tmp_path: Path) -> None:
+    address = "s3://user:secret@bucket/parts"
+    for what in (
+        lambda: Home.of(address),
+        lambda: lay_down([Row(path=f"{address}/a.stl")], Home.of(tmp_path), {}),
+        lambda: rows_of(address),
+    ):
+        with pytest.raises(InputError, match="keys belong in the environment") as refused:
+            what()
+        assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("data", ["path\nGröße.stl\n".encode("latin-1"), b"path\n" + b"x" * 200_000])
+def test_a_manifest_that_is_no_csv_in_utf8_is_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "list.csv").write_bytes(data)
+    with pytest.raises(InputError, match="save it as UTF-8"):
+        rows_of(tmp_path / "list.csv")
+
+
+def test_an_empty_cell_of_a_table_of_numbers_is_empty(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table({"path": ["a.stl"], "unit": [float("nan")], "name": [7]})
+    pyarrow.parquet.write_table(table, tmp_path / "list.parquet")
+    assert rows_of(tmp_path / "list.parquet") == [Row(path=str(tmp_path / "a.stl"), name="7")]
+
+
 def test_nothing_at_all_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found nothing at"):
         rows_of(tmp_path / "gone")
@@ -184,6 +229,15 @@ def test_the_first_word_on_a_part_is_the_last(tmp_path: Path) -> None:
     assert ledger.row("plate", "other") is None and ledger.row("plate") == {"key": "k", "iou": 0.5}
 
 
+def test_half_a_record_was_never_said(tmp_path: Path) -> None:
+    ledger = Ledger(home=Home.of(tmp_path), run="one")
+    started = begun(ledger)
+    ledger.finish("plate", {"key": "k"})
+    for place in (tmp_path / ".batch" / "ledger").iterdir():
+        place.write_bytes(place.read_bytes()[:7])
+    assert ledger.row("plate") is None and begun(ledger) == started
+
+
 @pytest.mark.parametrize(
     ("log", "cause"),
     [
@@ -266,6 +320,28 @@ def test_each_kind_of_trouble_has_its_row_and_reason(tmp_path: Path, name: str, 
     assert worker(tmp_path / "out", run="two").convert(item(part)) == row
 
 
+def test_a_worker_that_outlived_its_run_fails_no_part(tmp_path: Path) -> None:
+    part, out = block(tmp_path / "raise-x.stl"), tmp_path / "out"
+    old = worker(out)
+    Ledger(home=Home.of(out), run="two").take_over()
+    assert old.convert(item(part))["status"] == "machine"
+    assert worker(out, run="two").convert(item(part))["status"] == "failed"
+
+
+def test_a_store_that_cannot_be_asked_costs_its_part_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cad_pipeline.batch import worker as module
+
+    def refuse(*_: object) -> Path:
+        raise RuntimeError("403: not yours")
+
+    part = block(tmp_path / "plate.stl")
+    monkeypatch.setattr(module, "fetch", refuse)
+    row = worker(tmp_path / "out").convert(item(part))
+    assert (row["failure"], row["reason"]) == ("unreadable", "403: not yours")
+    monkeypatch.undo()
+    assert worker(tmp_path / "out", run="two").convert(item(part))["status"] == "made"
+
+
 def test_what_is_no_result_of_ours_is_never_replaced(tmp_path: Path) -> None:
     part, out = block(tmp_path / "plate.stl"), tmp_path / "out"
     (out / "plate").mkdir(parents=True)
@@ -301,9 +377,12 @@ def test_a_quarantined_part_leaves_evidence_and_stays_so(tmp_path: Path) -> None
         home.write(begun(Ledger(home=home, run="one"), same.key).log, CRASH.encode())
     row = worker(out).convert(item(part))
     assert (row["status"], row["failure"], row["kills"]) == ("quarantined", "crash", 2)
-    evidence = json.loads((out / ".batch" / "quarantine" / "plate.json").read_text())
-    assert "Segmentation fault" in evidence["kills"][1]["evidence"]
+    place = out / ".batch" / "quarantine" / "plate.json"
+    assert "Segmentation fault" in json.loads(place.read_text())["kills"][1]["evidence"]
     assert worker(out, run="two").convert(item(part)) == row
+    # other options are another part, and no evidence against it is left
+    other = worker(out, run="three", existing=Existing.RESUME, options=Options(min_iou=0.9)).convert(item(part))
+    assert other["status"] == "made" and not place.exists()
 
 
 @pytest.mark.parametrize(
