@@ -107,9 +107,23 @@ class _Worker:
 
     def __init__(self, service: Service, writer: Any = None) -> None:
         self._oven, self._writer = Oven(service), writer
+        self._alone = asyncio.Lock()
 
     async def bake(self, upload: Upload) -> Bundle | Refusal:
-        """Convert beside the event loop, which answers for the replica's health."""
+        """Convert beside the event loop, which answers for the replica's health.
+
+        A caller may be gone while the work goes on, which no thread can be made to stop; the next one waits for it,
+        since the bounds on time and memory are of the whole process.
+        """
+        async with self._alone:
+            work = asyncio.ensure_future(self._bake(upload))
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                await asyncio.wait([work])
+                raise
+
+    async def _bake(self, upload: Upload) -> Bundle | Refusal:
         loop = asyncio.get_running_loop()
 
         def write(target: Target) -> Sequence[Program]:
