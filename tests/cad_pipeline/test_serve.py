@@ -230,7 +230,9 @@ def test_an_oven_bakes_what_convert_writes() -> None:
     oven = Oven(Service(token=TOKEN, pipeline=HAZARDS))
     found = oven.bake(Upload(name="plate", format="stl", data=PLATE.read_bytes()))
     assert isinstance(found, Bundle) and found.iou == pytest.approx(0.995)
-    names = zipfile.ZipFile(io.BytesIO(found.data)).namelist()
+    archive = zipfile.ZipFile(io.BytesIO(found.data))
+    assert json.loads(archive.read("plate/report.json"))["input"]["path"] == "plate.stl"
+    names = archive.namelist()
     assert names == [f"plate/{each}" for each in ("plate.py", "plate.step", "plate.stl", "report.json")]
     for upload in (
         Upload(name="plate", format="stl", data=b"Dear reader,"),
