@@ -144,10 +144,10 @@ def _parts(heap: list[tuple[float, int, dict[str, Any]]], shown: int) -> str:
         return "<p>None.</p>"
     lines = [
         f"<tr><td>{_link(row)}<td class=k>{html.escape(str(row['grade']))}<td class=n>{_number(row['iou'], 4)}"
-        f"<td class=n>{_number(row['deviation_max_mm'], 3)}<td class=n>{_number(row['seconds'], 1)}"
+        f"<td class=n>{_number(row.get('step_iou'), 4)}<td class=n>{_number(row['deviation_max_mm'], 3)}"
         for _, _, row in sorted(heap, key=lambda entry: entry[:2], reverse=True)[:shown]
     ]
-    head = "<tr><th>part<th>grade<th class=n>IoU<th class=n>deviation, mm<th class=n>seconds"
+    head = "<tr><th>part<th>grade<th class=n>IoU<th class=n>of its STEP<th class=n>deviation, mm"
     return f"<table>{head}{''.join(lines)}</table>"
 
 

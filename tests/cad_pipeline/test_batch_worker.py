@@ -260,7 +260,7 @@ def test_a_part_is_made_once_and_its_row_comes_back(tmp_path: Path) -> None:
     part = block(tmp_path / "plate.stl")
     row = worker(tmp_path / "out").convert(item(part))
     assert (row["status"], row["accepted"], row["kills"]) == ("made", True, 0)
-    assert row["iou"] == pytest.approx(0.995) and set(row) == set(COLUMNS)
+    assert row["iou"] == row["step_iou"] == pytest.approx(0.995) and set(row) == set(COLUMNS)
     report = json.loads((tmp_path / "out" / "plate" / "report.json").read_text())
     assert report["input"]["digest"] == row["digest"]
     assert sorted(path.name for path in (tmp_path / "out" / "plate").iterdir()) == [
