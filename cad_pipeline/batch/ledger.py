@@ -9,7 +9,8 @@ earlier run says nothing of the kind, since the whole run may have been ended, u
 
 A part is quarantined after two kills of its own doing: a crash or its time run out, which its log tells, or a death
 without a trace that its worker saw and survived (`batch.witness`), and then also the one before, which nobody saw.
-Kills that nobody saw and no log tells may be the machine's, so three of them are needed.
+Kills that nobody saw and no log tells are bounded as well, lest a part be tried for ever: by three where a part has no
+process of its own, by ten where it had one and its worker went with it, which speaks for the part.
 """
 
 from __future__ import annotations
@@ -25,10 +26,21 @@ from typing import Any
 
 from cad_pipeline.batch.filesystems import Home
 
-__all__ = ["ANY_KILLS", "OWN_KILLS", "Cause", "Kill", "Ledger", "Poisoned", "Started", "cause_in"]
+__all__ = [
+    "ANY_KILLS",
+    "ANY_KILLS_WITNESSED",
+    "OWN_KILLS",
+    "Cause",
+    "Kill",
+    "Ledger",
+    "Poisoned",
+    "Started",
+    "cause_in",
+]
 
 OWN_KILLS = 2
 ANY_KILLS = 3
+ANY_KILLS_WITNESSED = 10
 _RUN = ".batch/run"
 _LOG_BYTES = 1 << 18
 _EVIDENCE_CHARACTERS = 4000
@@ -91,14 +103,14 @@ class Ledger:
         row = self._read(f"{name}.row.json")
         return row if row is not None and key in (None, row["key"]) else None
 
-    def begin(self, name: str, key: str, *, step: str = "convert") -> Started | Poisoned:
-        """Note that a worker begins a part, or say that it must not."""
+    def begin(self, name: str, key: str, *, step: str = "convert", most: int = ANY_KILLS) -> Started | Poisoned:
+        """Note that a worker begins a part, or say that it must not; `most` bounds kills of whatever cause."""
         starts = self._starts(name, step)
         if any(start["key"] != key for start in starts):
             self._forget(name, step, len(starts))
             starts = []
         kills = tuple(self._kills(starts))
-        if _own(kills) >= OWN_KILLS or len(kills) >= ANY_KILLS:
+        if _own(kills) >= OWN_KILLS or len(kills) >= most:
             return Poisoned(kills=kills)
         number = len(starts) + 1
         log = f".batch/logs/{name}.{step}-{number}.log"

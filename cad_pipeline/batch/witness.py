@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ from cad_sandbox.lockdown import die_with_parent
 
 __all__ = ["Death", "Task", "witnessed"]
 
+# a worker that is being ended takes its processes with it first, and must not live to blame the part
+_SETTLE_S = 3.0
 # beyond what the part may take, for the start of Python; the process ends itself long before
 _GRACE_S = 120.0
 
@@ -108,6 +111,7 @@ def witnessed(task: Task) -> dict[str, Any] | Death | None:
             raise MissingPieceError(f"expected a process for {task.item.name}, got none ({_words(code)}); see its log")
         text = answer.read_text(encoding="utf-8")
     if not text:
+        time.sleep(_SETTLE_S)
         return Death(words=_words(code))
     told: dict[str, Any] = json.loads(text)
     if told["machine"] is not None:

@@ -21,7 +21,7 @@ from cad_pipeline.batch.bounds import bounded
 from cad_pipeline.batch.filesystems import Home, fetch
 from cad_pipeline.batch.identity import Identity, identify
 from cad_pipeline.batch.job import Job
-from cad_pipeline.batch.ledger import Kill, Ledger, Poisoned, Started
+from cad_pipeline.batch.ledger import ANY_KILLS_WITNESSED, Kill, Ledger, Poisoned, Started
 from cad_pipeline.batch.manifest import Item, Kind
 from cad_pipeline.batch.rows import Failure, Status, failed_row, made_row, quarantined_row
 from cad_pipeline.batch.witness import Death, Task, witnessed
@@ -125,7 +125,7 @@ class Worker:
     ) -> dict[str, Any] | T:
         """Note that work on a part begins, and do it: in a process of its own if a worker has vanished under it."""
         while True:
-            begun = self.ledger.begin(item.name, same.key, step=step)
+            begun = self.ledger.begin(item.name, same.key, step=step, most=ANY_KILLS_WITNESSED)
             if isinstance(begun, Poisoned):
                 return self.quarantine(item, same, begun.kills)
             if not begun.doubtful:

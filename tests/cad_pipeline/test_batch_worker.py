@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
@@ -409,12 +413,50 @@ def test_a_part_that_was_only_on_a_machine_that_died_is_done_as_ever(
     tmp_path: Path, name: str, failure: str | None
 ) -> None:
     part, out = block(tmp_path / f"{name}.stl"), tmp_path / "out"
-    begin = worker(out, part_memory_mb=256)
-    for _ in range(2):
-        assert isinstance(begin.ledger.begin(name, identify(part, Options()).key), Started)
-    row = begin.convert(item(part))
+    one = worker(out, part_memory_mb=256)
+    for _ in range(9):
+        assert isinstance(one.ledger.begin(name, identify(part, Options()).key, most=10), Started)
+    row = one.convert(item(part))
     assert (row["status"], row["failure"]) == ("failed" if failure else "made", failure)
-    assert begin.convert(item(part)) == row
+    assert one.convert(item(part)) == row
+
+
+def test_a_part_that_goes_with_its_worker_is_not_tried_for_ever(tmp_path: Path) -> None:
+    part, one = block(tmp_path / "plate.stl"), worker(tmp_path / "out")
+    for _ in range(10):
+        one.ledger.begin("plate", identify(part, Options()).key, most=10)
+    row = one.convert(item(part))
+    assert (row["status"], row["failure"], row["kills"]) == ("quarantined", "vanished", 10)
+
+
+def test_a_worker_that_is_being_ended_blames_nobody(tmp_path: Path) -> None:
+    # it loses its part's process first, and lives on for a moment
+    part, out = block(tmp_path / "hang-x.stl"), tmp_path / "out"
+    key = identify(part, Options()).key
+    code = f"""
+import os, signal, sys, threading, time
+from pathlib import Path
+from cad_pipeline.batch.job import Job
+from cad_pipeline.batch.manifest import Item
+from cad_pipeline.batch.worker import Worker
+one = Worker(job=Job(out={str(out)!r}, run="one", pipeline={HAZARDS!r}))
+one.ledger.begin("hang-x", {key!r})
+def end():
+    log = Path({str(out)!r}, ".batch", "logs", "hang-x.convert-2.log")
+    while not log.exists():
+        time.sleep(0.05)
+    for child in Path(f"/proc/{{os.getpid()}}/task/{{os.getpid()}}/children").read_text().split():
+        os.kill(int(child), signal.SIGKILL)
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGKILL)
+threading.Thread(target=end).start()
+one.convert(Item(number=0, name="hang-x", path={str(part)!r}))
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, timeout=120)
+    assert run.returncode == -signal.SIGKILL
+    kills = Ledger(home=Home.of(out), run="one").kills("hang-x", key)
+    assert [(kill.cause, kill.seen) for kill in kills] == [(Cause.VANISHED, "")] * 2
 
 
 def test_views_are_drawn_once_more_after_a_worker_vanished(tmp_path: Path) -> None:
