@@ -28,7 +28,7 @@ from cad_pipeline.errors import MissingPieceError
 from cad_pipeline.values import Program
 from cad_sandbox.lockdown import die_with_parent
 
-__all__ = ["Death", "Task", "witnessed"]
+__all__ = ["Death", "Task", "attempt", "witnessed"]
 
 # a worker that is being ended takes its processes with it first, and must not live to blame the part
 _SETTLE_S = 3.0
@@ -97,7 +97,8 @@ def witnessed(task: Task) -> dict[str, Any] | Death | None:
     with tempfile.TemporaryDirectory(prefix="cad-pipeline-witness-") as folder:
         asked, answer = Path(folder) / "task.json", Path(folder) / "answer.json"
         asked.write_text(task.text(), encoding="utf-8")
-        command = [sys.executable, "-m", "cad_pipeline.batch.witness", str(os.getpid()), str(asked), str(answer)]
+        start = "from cad_pipeline.batch.witness import attempt; attempt()"
+        command = [sys.executable, "-c", start, str(os.getpid()), str(asked), str(answer)]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         try:
@@ -128,8 +129,9 @@ def _words(code: int | None) -> str:
     return f"ended with exit code {code}"
 
 
-def _main(parent: str, asked: str, answer: str) -> None:
-    """Do the task; an answer that stays empty says that the part was begun and not survived."""
+def attempt() -> None:
+    """Be the part's own process; an answer that stays empty says that the part was begun and not survived."""
+    parent, asked, answer = sys.argv[1:]
     die_with_parent(int(parent))
     from cad_pipeline.batch.worker import MACHINES, Worker
 
@@ -144,7 +146,3 @@ def _main(parent: str, asked: str, answer: str) -> None:
     partial = place.with_suffix(".partial")
     partial.write_text(json.dumps({"machine": machine, "row": row}), encoding="utf-8")
     partial.replace(place)
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])
