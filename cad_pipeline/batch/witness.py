@@ -24,7 +24,6 @@ from cad_pipeline.batch.identity import Identity
 from cad_pipeline.batch.job import Job
 from cad_pipeline.batch.ledger import Cause, Kill, Started
 from cad_pipeline.batch.manifest import Item, Kind
-from cad_pipeline.errors import MissingPieceError
 from cad_pipeline.values import Program
 from cad_sandbox.lockdown import die_with_parent
 
@@ -92,7 +91,7 @@ class Task:
 def witnessed(task: Task) -> dict[str, Any] | Death | None:
     """Do a task in a process of its own: its row, None where it came through without one, or how it died.
 
-    Raises `MissingPieceError` where that process could not do its work for want of something on the machine.
+    Raises `OSError` where that process could not do its work for want of something on the machine.
     """
     with tempfile.TemporaryDirectory(prefix="cad-pipeline-witness-") as folder:
         asked, answer = Path(folder) / "task.json", Path(folder) / "answer.json"
@@ -109,14 +108,14 @@ def witnessed(task: Task) -> dict[str, Any] | Death | None:
             process.kill()
             process.wait()
         if not answer.exists():
-            raise MissingPieceError(f"expected a process for {task.item.name}, got none ({_words(code)}); see its log")
+            raise OSError(f"expected a process for {task.item.name}, got none ({_words(code)}); see its log")
         text = answer.read_text(encoding="utf-8")
     if not text:
         time.sleep(_SETTLE_S)
         return Death(words=_words(code))
     told: dict[str, Any] = json.loads(text)
     if told["machine"] is not None:
-        raise MissingPieceError(told["machine"])
+        raise OSError(told["machine"])
     row: dict[str, Any] | None = told["row"]
     return row
 

@@ -258,10 +258,10 @@ class Worker:
     def fail(self, item: Item, same: Identity, failure: Failure, reason: str) -> dict[str, Any]:
         """Note that nothing comes of a part, and why.
 
-        Raises `MissingPieceError` in a worker that outlived its run: what fails there may do so for want of its folder.
+        Raises `OSError` in a worker that outlived its run: what fails there may do so for want of its folder.
         """
         if self.ledger.outdated:
-            raise MissingPieceError("expected to be the batch at work here, found another; this one is over")
+            raise OSError("expected to be the batch at work here, found another; this one is over")
         row = failed_row(name=item.name, key=same.key, digest=same.digest, failure=failure, reason=reason, host=_HOST)
         return self.ledger.finish(item.name, row)
 
