@@ -119,6 +119,8 @@ def serve(port: int, *, model: bool) -> int:
         num_gpus=0.0,
         writer=f"{DOUBLES}:hazardous_writer" if model else "",
     )
+    # a shell starts what runs in its background with this signal ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with serving(service):
             threading.Event().wait()

@@ -65,7 +65,9 @@ def cluster(address: str | None = None, *, wheel: Path | None = None, cpus: int 
         yield _resources(ray)
         return
     if wheel is not None and not wheel.is_file():
-        raise InputError(f"expected this project's wheel, found no file {wheel}; make one with `python -m build`")
+        raise InputError(
+            f"expected this project's wheel, found no file {wheel}; make one with `python -m hatchling build -t wheel`"
+        )
     modules = {"py_modules": [str(wheel)]} if wheel else {}
     quiet = {"logging_level": "error", "log_to_driver": False}
     with _signals_kept():

@@ -14,13 +14,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from cad_pipeline.errors import InputError, MissingPieceError
 
-__all__ = ["Home", "fetch", "is_address", "pyarrow_here"]
+__all__ = ["Home", "fetch", "is_address", "pyarrow_here", "refuse_keys"]
 
 LAST = "report.json"
 _COPY_BYTES = 4 << 20
+# addresses are told in tables, logs and messages
+_KEYS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^/@]*:[^/@]*@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,9 @@ class Home:
     def of(cls, address: str | os.PathLike[str]) -> Home:
         """Open a path or an address such as `s3://bucket/folder`. Raises `InputError` if nothing can open it."""
         text = os.fspath(address)
+        refuse_keys(text)
+        if text.startswith("file:///"):
+            text = unquote(text.removeprefix("file://"))
         if not is_address(text):
             place = Path(text).absolute()
             return cls(address=str(place), root=str(place), local=place)
@@ -142,7 +148,8 @@ class Home:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 _sync(path)
-        aside = place.with_name(f".{place.name}.replaced-{uuid.uuid4().hex}")
+        # beside the new one, which lies in a room for work that is cleared also after a crash
+        aside = folder.with_name(f".{folder.name}.replaced-{uuid.uuid4().hex}")
         if place.exists():
             place.rename(aside)
         folder.rename(place)
@@ -163,6 +170,12 @@ class Home:
 def is_address(text: str) -> bool:
     """Say whether a text names a file system (`s3://…`) and not a path of this machine."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) is not None
+
+
+def refuse_keys(text: str) -> None:
+    """Raise `InputError` on an address with a password in it, without repeating it."""
+    if _KEYS.match(text):
+        raise InputError("expected an address without a password, got one with; keys belong in the environment")
 
 
 def fetch(path: str, folder: Path) -> Path:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from cad_pipeline.errors import InputError
-from cad_pipeline.options import Options
+from cad_pipeline.options import ModelOptions, Options
 from cad_pipeline.store import Existing, Keep
+from cad_sandbox.limits import Isolation
 
 __all__ = ["Job", "Machines"]
 
@@ -67,3 +71,21 @@ class Job:
         for each in (self.pipeline, self.writer):
             if each and each.count(":") != 1:
                 raise InputError(f"expected a pipeline or writer as module:function, got {each!r}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give it as plain values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Job:
+        """Read it from plain values."""
+        options = told["options"]
+        model, isolation = ModelOptions(**options["model"]), Isolation(options["isolation"])
+        return cls(
+            **{
+                **told,
+                "options": Options(**{**options, "model": model, "isolation": isolation}),
+                "existing": Existing(told["existing"]),
+                "keep": Keep(told["keep"]),
+            }
+        )

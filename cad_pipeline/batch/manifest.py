@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cad_pipeline.batch.filesystems import Home, is_address, pyarrow_here
+from cad_pipeline.batch.filesystems import Home, is_address, pyarrow_here, refuse_keys
 from cad_pipeline.errors import InputError
 from cad_pipeline.store import part_name
 
@@ -60,20 +60,21 @@ class Item:
     kind: Kind = Kind.MESH
 
 
-def read_rows(parts: Parts) -> Iterator[Row]:
+def read_rows(parts: Parts, *, results: Home | None = None) -> Iterator[Row]:
     """Read a folder, a glob, a CSV or Parquet manifest, a list of these, or a Ray Dataset, in a fixed order.
 
     A manifest has the column `path`, and may have `name`, `unit` and `kind`; relative paths start at its own folder.
-    Raises `InputError` on what is none of these.
+    What lies where a batch puts its `results` is no part, unless a manifest lists it. Raises `InputError` on what is
+    none of these.
     """
     if hasattr(parts, "iter_rows"):
         for number, row in enumerate(parts.iter_rows(), start=1):
             yield _row(row, f"row {number} of the dataset", above="")
     elif isinstance(parts, str | os.PathLike):
-        yield from _one(os.fspath(parts))
+        yield from _one(os.fspath(parts), results)
     elif isinstance(parts, Iterable):
         for each in parts:
-            yield from _one(os.fspath(each))
+            yield from _one(os.fspath(each), results)
     else:
         raise InputError(f"expected a folder, glob, manifest or Ray Dataset, got {type(parts).__name__}")
 
@@ -154,32 +155,43 @@ def _stem(path: str) -> str:
     return Path(path.rstrip("/").rsplit("/", 1)[-1]).stem
 
 
-def _one(text: str) -> Iterator[Row]:
+def _one(text: str, results: Home | None) -> Iterator[Row]:
     suffix = _suffix(text)
     if suffix == ".csv":
         yield from _of_csv(text)
     elif suffix == ".parquet":
         yield from _of_parquet(text)
     elif is_address(text):
-        yield from [Row(path=text)] if suffix in MESH_SUFFIXES else _of_address(text)
+        yield from [Row(path=text)] if suffix in MESH_SUFFIXES else _of_address(text, results)
     elif Path(text).is_dir():
         for path in sorted(Path(text).rglob("*")):
             # also a link to nowhere: it gets its row, and the row its reason
-            if path.suffix.lower() in MESH_SUFFIXES and not path.is_dir():
+            if path.suffix.lower() in MESH_SUFFIXES and not path.is_dir() and not _lies_in(path, results):
                 yield Row(path=str(path.absolute()))
     elif Path(text).exists():
         yield Row(path=str(Path(text).absolute()))
     elif glob.has_magic(text):
         for match in sorted(glob.glob(text, recursive=True)):
-            yield Row(path=str(Path(match).absolute()))
+            if not _lies_in(Path(match), results):
+                yield Row(path=str(Path(match).absolute()))
     else:
         raise InputError(f"expected a folder, glob or manifest, found nothing at {text}; check the path")
 
 
-def _of_address(text: str) -> Iterator[Row]:
-    for name in Home.of(text).files():
-        if _suffix(name) in MESH_SUFFIXES:
-            yield Row(path=f"{text.rstrip('/')}/{name}")
+def _lies_in(path: Path, results: Home | None) -> bool:
+    """Say whether a file is a result: resuming a batch must not take what it made for new parts."""
+    return results is not None and results.local is not None and results.local in path.absolute().parents
+
+
+def _of_address(text: str, results: Home | None) -> Iterator[Row]:
+    home = Home.of(text)
+    if home.local is not None:
+        yield from _one(str(home.local), results)
+        return
+    for name in home.files():
+        path = f"{text.rstrip('/')}/{name}"
+        if _suffix(name) in MESH_SUFFIXES and not (results and path.startswith(f"{results.address}/")):
+            yield Row(path=path)
 
 
 def _of_csv(text: str) -> Iterator[Row]:
@@ -188,8 +200,12 @@ def _of_csv(text: str) -> Iterator[Row]:
         _local(text, Path(folder)).open(encoding="utf-8-sig", newline="") as file,
     ):
         reader = csv.DictReader(file)
-        for row in reader:
-            yield _row(row, f"line {reader.line_num} of {text}", above=_above(text))
+        try:
+            for row in reader:
+                yield _row(row, f"line {reader.line_num} of {text}", above=_above(text))
+        except (UnicodeDecodeError, csv.Error) as error:
+            where = f"after line {reader.line_num} of {text}"
+            raise InputError(f"expected CSV in UTF-8, got {where}: {error}; save it as UTF-8") from None
 
 
 def _of_parquet(text: str) -> Iterator[Row]:
@@ -208,15 +224,21 @@ def _of_parquet(text: str) -> Iterator[Row]:
 
 
 def _row(row: Mapping[str, Any], where: str, *, above: str) -> Row:
-    path = str(row.get("path") or "").strip()
+    path = _text(row, "path")
     if not path:
         raise InputError(f"expected a path in {where}, got columns {', '.join(map(str, row))}; name one of them `path`")
-    kind = str(row.get("kind") or Kind.MESH)
+    kind = _text(row, "kind") or str(Kind.MESH)
     if kind not in list(Kind):
         raise InputError(f"expected kind {' or '.join(Kind)} in {where}, got {kind!r}")
     if not is_address(path):
         path = f"{above}/{path}" if is_address(above) else str((Path(above) / path).absolute())
-    return Row(path=path, name=str(row.get("name") or ""), unit=row.get("unit") or None, kind=Kind(kind))
+    return Row(path=path, name=_text(row, "name"), unit=_text(row, "unit") or None, kind=Kind(kind))
+
+
+def _text(row: Mapping[str, Any], column: str) -> str:
+    """Give a cell as text; what a table has for an empty one, None or no number, is empty."""
+    cell = row.get(column)
+    return "" if cell is None or cell != cell else str(cell).strip()
 
 
 def _local(text: str, folder: Path) -> Path:
@@ -239,6 +261,7 @@ def _suffix(text: str) -> str:
 def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
     group: list[Row] = []
     for row in rows:
+        refuse_keys(row.path)
         group.append(row)
         if len(group) == _ROWS:
             yield group

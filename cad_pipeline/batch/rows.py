@@ -47,6 +47,8 @@ COLUMNS = {
     "accepted": "bool_",
     "iou": "float64",
     "iou_voxel64": "float64",
+    "step_kind": "string",
+    "step_iou": "float64",
     "deviation_max_mm": "float64",
     "deviation_p95_mm": "float64",
     "deviation_mean_mm": "float64",
@@ -79,6 +81,7 @@ _SAME = ("grade", "accepted", "reason", "iou", "iou_voxel64", "surface_f1", "vol
 def made_row(report: Mapping[str, Any], *, name: str, key: str, folder: str, host: str, kills: int) -> dict[str, Any]:
     """Lay out a report's figures as a row; a part on which nothing was built counts as failed."""
     deviation = report.get("deviation_mm") or {}
+    step = report.get("step") or {}
     failed = report["grade"] == "failed"
     return {
         **_EMPTY,
@@ -87,6 +90,8 @@ def made_row(report: Mapping[str, Any], *, name: str, key: str, folder: str, hos
         "status": str(Status.FAILED if failed else Status.MADE),
         "failure": str(Failure.NOTHING_BUILT) if failed else None,
         **{f"deviation_{each}_mm": deviation.get(each) for each in ("max", "p95", "mean")},
+        "step_kind": step.get("kind"),
+        "step_iou": step.get("iou"),
         "faces": sum((report.get("face_kinds") or {}).values()),
         "parameters": len(report["parameters"]),
         "attempts": len(report["attempts"]),

@@ -87,13 +87,17 @@ def reconstruct_all(
     machines = machines or Machines()
     home = Home.of(out)
     with _alone(home):
-        _clear(home, job.existing)
+        _refuse(home, job.existing)
         with cluster(ray_address, wheel=Path(wheel) if wheel else None, cpus=machines.workers) as resources:
-            count = lay_down(read_rows(parts), home, earlier_names(home))
-            tally = Tally(parts=count)
             model = _writes_with_a_model(job, resources.gpus)
             if model:
                 refuse_without_gpu(machines.num_gpus, resources, ray_address)
+            # what is unusable must not cost an earlier batch its record
+            earlier = {} if job.existing is Existing.OVERWRITE else earlier_names(home)
+            count = lay_down(read_rows(parts, results=home), home, earlier)
+            Ledger(home=home, run=job.run).take_over()
+            _clear(home, job.existing)
+            tally = Tally(parts=count)
             done = _finished(home) if job.existing is Existing.RESUME else set()
             sizes = sizes_for(machines, resources, count)
             rows = flow(job, machines, sizes, count, model=model)
@@ -117,16 +121,20 @@ def reconstruct_all(
     return Batch(tally=tally, table=f"{home.address}/{TABLE}", summary=f"{home.address}/{SUMMARY}", rows=exported)
 
 
-def _clear(home: Home, existing: Existing) -> None:
-    """Make room for a batch, or refuse to. Raises `InputError`."""
+def _refuse(home: Home, existing: Existing) -> None:
+    """Refuse to begin where there is no room for a batch. Raises `InputError`."""
     if home.local is not None and home.local.exists() and not home.local.is_dir():
         raise InputError(f"expected a folder for results, got the file {home.local}; choose another -o")
     if existing is Existing.REFUSE and home.has(".batch/manifest.parquet"):
         raise InputError(
             f"expected room for a new batch, found one in {home.address}; use --resume, --overwrite or another -o"
         )
+
+
+def _clear(home: Home, existing: Existing) -> None:
+    """Take away what is left of an earlier batch, or of a run that was killed at its work."""
     if existing is Existing.OVERWRITE:
-        for each in ("ledger", "logs", "quarantine", "manifest.parquet"):
+        for each in ("ledger", "logs", "quarantine"):
             home.remove(f".batch/{each}")
         home.remove(TABLE)
         home.remove(SUMMARY)

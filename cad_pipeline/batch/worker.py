@@ -21,9 +21,10 @@ from cad_pipeline.batch.bounds import bounded
 from cad_pipeline.batch.filesystems import Home, fetch
 from cad_pipeline.batch.identity import Identity, identify
 from cad_pipeline.batch.job import Job
-from cad_pipeline.batch.ledger import Kill, Ledger, Poisoned, Started
+from cad_pipeline.batch.ledger import ANY_KILLS_WITNESSED, Kill, Ledger, Poisoned, Started
 from cad_pipeline.batch.manifest import Item, Kind
 from cad_pipeline.batch.rows import Failure, Status, failed_row, made_row, quarantined_row
+from cad_pipeline.batch.witness import Death, Task, witnessed
 from cad_pipeline.errors import InputError, MissingPieceError
 from cad_pipeline.facade import refuse_dust
 from cad_pipeline.options import Options
@@ -63,30 +64,25 @@ class Worker:
         """Convert a part unless it is finished already, and give its row; `programs` were written for it elsewhere."""
         try:
             with tempfile.TemporaryDirectory(prefix="cad-pipeline-part-") as scratch:
-                return self._take(
-                    item,
-                    Path(scratch),
-                    "convert",
-                    lambda begun, path, same, log: self._convert(item, programs, begun, path, same, log),
-                )
+                return self._take(item, Path(scratch), "convert", self._converting(item, programs), programs)
         except MACHINES as error:
             return self.broken(item, error)
 
     def view(self, item: Item) -> dict[str, Any] | tuple[Target, Identity]:
         """Read a part and draw its views, for a model elsewhere; gives its row if there is one already."""
-
-        def draw(begun: Started, path: Path, same: Identity, log: Any) -> tuple[Target, Identity]:
-            target = read_target(item, path, options_for(item, self.job.options))
-            refuse_dust(target.mesh)
-            log.write(f"{item.name}: drew {len(target.views.images)} views\n")
-            self.ledger.passed(item.name, begun, step="view")
-            return target, same
-
         try:
             with tempfile.TemporaryDirectory(prefix="cad-pipeline-part-") as scratch:
-                return self._take(item, Path(scratch), "view", draw)
+                return self._take(item, Path(scratch), "view", self._viewing(item), ())
         except MACHINES as error:
             return self.broken(item, error)
+
+    def perform(self, task: Task) -> dict[str, Any] | None:
+        """Do a step that another process has begun, and give its row; None if views were drawn, and are drawn again."""
+        work: _Work[Any] = (
+            self._viewing(task.item, last=False) if task.step == "view" else self._converting(task.item, task.programs)
+        )
+        found = self._within_bounds(task.item, task.same, task.path, task.begun, work)
+        return found if isinstance(found, dict) else None
 
     def broken(self, item: Item, error: BaseException) -> dict[str, Any]:
         """Give the row that ends the batch: the machine's trouble is no verdict on the part, and is noted nowhere."""
@@ -94,7 +90,9 @@ class Worker:
         row = failed_row(name=item.name, key="", digest=None, failure=Failure.INTERNAL, reason=words, host=_HOST)
         return {**row, "status": str(Status.MACHINE)}
 
-    def _take(self, item: Item, scratch: Path, step: str, work: _Work[T]) -> dict[str, Any] | T:
+    def _take(
+        self, item: Item, scratch: Path, step: str, work: _Work[T], programs: Sequence[Program]
+    ) -> dict[str, Any] | T:
         """Identify a part, look for its row, and otherwise begin it."""
         options = options_for(item, self.job.options)
         try:
@@ -102,12 +100,13 @@ class Worker:
             if not (path.is_dir() if item.kind is Kind.PICTURES else path.is_file()):
                 raise InputError(f"expected a {item.kind} at {item.path}, found none; check the path")
             same = identify(path, options)
-        except (InputError, OSError) as error:
-            if isinstance(error, OSError) and error.errno in _FULL:
+        # file systems of all kinds have errors of their own
+        except Exception as error:
+            if isinstance(error, MissingPieceError) or (isinstance(error, OSError) and error.errno in _FULL):
                 raise
             return self.fail(item, _UNREAD, Failure.UNREADABLE, _words(error))
         earlier = self._earlier(item, same)
-        return self._begin(item, same, path, step, work) if earlier is None else earlier
+        return self._begin(item, same, path, step, work, programs) if earlier is None else earlier
 
     def _earlier(self, item: Item, same: Identity) -> dict[str, Any] | None:
         """Give the row of a part that is finished; a result whose row was lost in a crash gets it now."""
@@ -121,11 +120,26 @@ class Worker:
         row = made_row(report, name=item.name, key=same.key, folder=item.name, host=_HOST, kills=0)
         return self.ledger.finish(item.name, row)
 
-    def _begin(self, item: Item, same: Identity, path: Path, step: str, work: _Work[T]) -> dict[str, Any] | T:
-        """Note that work on a part begins, and do it within bounds; what goes wrong with the part becomes its row."""
-        begun = self.ledger.begin(item.name, same.key, step=step)
-        if isinstance(begun, Poisoned):
-            return self.quarantine(item, same, begun.kills)
+    def _begin(
+        self, item: Item, same: Identity, path: Path, step: str, work: _Work[T], programs: Sequence[Program]
+    ) -> dict[str, Any] | T:
+        """Note that work on a part begins, and do it: in a process of its own if a worker has vanished under it."""
+        while True:
+            begun = self.ledger.begin(item.name, same.key, step=step, most=ANY_KILLS_WITNESSED)
+            if isinstance(begun, Poisoned):
+                return self.quarantine(item, same, begun.kills)
+            if not begun.doubtful:
+                return self._within_bounds(item, same, path, begun, work)
+            task = Task(job=self.job, step=step, item=item, begun=begun, same=same, path=path, programs=programs)
+            found = witnessed(task)
+            if not isinstance(found, Death):
+                return self._within_bounds(item, same, path, begun, work) if found is None else found
+            self.ledger.died(item.name, begun, found.words, step=step)
+
+    def _within_bounds(
+        self, item: Item, same: Identity, path: Path, begun: Started, work: _Work[T]
+    ) -> dict[str, Any] | T:
+        """Work on a part within its bounds; what goes wrong with the part becomes its row."""
         with self.log(begun) as log:
             try:
                 with self.bounds(log, parts=1, memory=self.job.part_memory_mb):
@@ -148,6 +162,22 @@ class Worker:
     def bounds(self, log: Any, *, parts: int, memory: int | None) -> contextlib.AbstractContextManager[None]:
         """Give the bounds for so many parts at once."""
         return bounded(log, timeout_s=parts * self.job.part_timeout_s, memory_mb=memory)
+
+    def _converting(self, item: Item, programs: Sequence[Program]) -> _Work[dict[str, Any]]:
+        return lambda begun, path, same, log: self._convert(item, programs, begun, path, same, log)
+
+    def _viewing(self, item: Item, *, last: bool = True) -> _Work[tuple[Target, Identity]]:
+        """Draw views, and note that a worker came through it unless they are to be drawn again."""
+
+        def draw(begun: Started, path: Path, same: Identity, log: Any) -> tuple[Target, Identity]:
+            target = read_target(item, path, options_for(item, self.job.options))
+            refuse_dust(target.mesh)
+            log.write(f"{item.name}: drew {len(target.views.images)} views\n")
+            if last:
+                self.ledger.passed(item.name, begun, step="view")
+            return target, same
+
+        return draw
 
     def _convert(
         self, item: Item, programs: Sequence[Program], begun: Started, path: Path, same: Identity, log: Any
@@ -226,7 +256,12 @@ class Worker:
         return self.ledger.finish(item.name, row)
 
     def fail(self, item: Item, same: Identity, failure: Failure, reason: str) -> dict[str, Any]:
-        """Note that nothing comes of a part, and why."""
+        """Note that nothing comes of a part, and why.
+
+        Raises `OSError` in a worker that outlived its run: what fails there may do so for want of its folder.
+        """
+        if self.ledger.outdated:
+            raise OSError("expected to be the batch at work here, found another; this one is over")
         row = failed_row(name=item.name, key=same.key, digest=same.digest, failure=failure, reason=reason, host=_HOST)
         return self.ledger.finish(item.name, row)
 

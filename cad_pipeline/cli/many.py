@@ -92,15 +92,19 @@ def batch(
 
     OUT gets what convert writes for each part, verdicts.parquet with a row a part, and summary.html.
 
-    A part that kills its workers is put aside with the evidence; the others go on.
+    A part that kills its workers twice is put aside with the evidence; the others go on.
 
     [bold]Examples[/bold]
 
       cad-pipeline batch parts/ -o out
 
-      cad-pipeline batch parts/ -o out --resume
+      cad-pipeline batch parts/ -o out --resume          whatever was killed: what is missing is done
 
-      cad-pipeline batch manifest.csv -o s3://bucket/out --ray auto --generator qwen
+      cad-pipeline batch 'parts/**/*.stl' -o out --generator facets --block 20
+
+      cad-pipeline batch list.csv -o out --export-dataset rows.parquet --json > rows.jsonl
+
+      cad-pipeline batch list.parquet -o s3://bucket/out --ray auto --generator qwen
     """
     from cad_pipeline.cli.exits import boundary, interruptible
 
@@ -186,11 +190,15 @@ def serve(
 
     Listens on the loopback; callers bear a token, from CAD_PIPELINE_TOKEN, a file, or drawn and told at the start.
 
-    The page at /docs describes the calls.
+    The page at / shows the calls by example, the one at /docs describes all of them.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
       cad-pipeline serve --port 8000 --workers 4
+
+      curl -H "Authorization: Bearer $TOKEN" --data-binary @plate.stl "http://127.0.0.1:8000/v1/jobs?name=plate"
+
+      curl -H "Authorization: Bearer $TOKEN" -OJ "http://127.0.0.1:8000/v1/jobs/$ID/result"
     """
     from cad_pipeline.cli.exits import boundary, interruptible
 

@@ -37,7 +37,7 @@ def run_service(service: Service, *, ray_address: str | None, told: str) -> None
     if not service.host.startswith(_LOOPBACK):
         say(f"note: {service.host} can be reached from elsewhere, and the token travels in clear; put TLS in front")
     with serving(service, ray_address=ray_address) as address:
-        say(f"{address}/v1/jobs takes meshes, {address}/docs says how; Ctrl-C ends it")
+        say(f"{address}/v1/jobs takes meshes, {address}/ says how; Ctrl-C ends it")
         if told:
             say(told)
         threading.Event().wait()

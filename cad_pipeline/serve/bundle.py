@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 import traceback
 import zipfile
@@ -106,13 +107,22 @@ class Oven:
         done = convert(target, name=upload.name, options=self._service.options, store=store, pipeline=pipeline)
         if done.report["grade"] == "failed":
             return Refusal(reason=str(done.report["reason"]))
-        return Bundle(data=_zip(done.folder), grade=str(done.report["grade"]), iou=done.report["iou"])
+        return Bundle(
+            data=_zip(done.folder, path=f"{upload.name}.{upload.format}"),
+            grade=str(done.report["grade"]),
+            iou=done.report["iou"],
+        )
 
 
-def _zip(folder: Path) -> bytes:
+def _zip(folder: Path, *, path: str) -> bytes:
+    """Zip a result, whose report is to name the input as the caller knows it and not where it lay here."""
+    report = folder / "report.json"
+    told = json.loads(report.read_text(encoding="utf-8"))
+    told["input"]["path"] = path
+    report.write_text(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.iterdir()):
-            if path.is_file():
-                archive.write(path, f"{folder.name}/{path.name}")
+        for each in sorted(folder.iterdir()):
+            if each.is_file():
+                archive.write(each, f"{folder.name}/{each.name}")
     return buffer.getvalue()

@@ -6,13 +6,14 @@ FastAPI is imported with this module, and only with it: it looks the handlers' a
 from __future__ import annotations
 
 import asyncio
+import html
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from cad_pipeline.serve.bundle import Bundle, Refusal, Upload
 from cad_pipeline.serve.jobs import Desk, Job, State
@@ -25,6 +26,18 @@ __all__ = ["Converted", "make_app"]
 Converted = Callable[[Upload], Awaitable[Bundle | Refusal]]
 _LONGEST_WAIT_S = 60.0
 _MEDIA = "application/octet-stream"
+# an upload that only trickles in must not hold a place for ever
+_ARRIVAL_S = 300.0
+_LANDING = """<!doctype html><html lang=en><meta charset=utf-8><title>cad-pipeline</title>
+<style>body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:52rem;padding:0 1rem;color:#1c2733}
+pre{background:#f2f5f7;padding:.8rem;overflow-x:auto}</style>
+<h1>cad-pipeline</h1><p>A mesh goes in; a CAD program, a STEP file, an STL and a report come out.</p>
+<pre>curl -H "Authorization: Bearer $TOKEN" --data-binary @plate.stl "ADDRESS/v1/jobs?name=plate&amp;format=stl"
+curl -H "Authorization: Bearer $TOKEN" "ADDRESS/v1/jobs/$ID?wait_s=60"
+curl -H "Authorization: Bearer $TOKEN" -OJ "ADDRESS/v1/jobs/$ID/result"</pre>
+<p><a href=docs>Every call, to try out</a> (its page fetches its scripts from the net),
+<a href=openapi.json>as OpenAPI</a>, <a href=v1/health>health</a>.</p></html>
+"""
 _UNITS = ("mm", "cm", "m", "um", "inch", "ft")
 
 
@@ -37,6 +50,7 @@ def make_app(service: Service, converted: Converted) -> FastAPI:
     # the folder lives as long as the application
     app.state.folder = folder
     app.include_router(counter.router())
+    app.add_api_route("/", _landing, methods=["GET"], include_in_schema=False)
     app.add_api_route("/v1/health", _health, methods=["GET"], summary="Say that the service is up.")
     return app
 
@@ -45,13 +59,17 @@ def _health() -> dict[str, str]:
     return {"status": "ok", "version": VERSION}
 
 
+def _landing(request: Request) -> HTMLResponse:
+    return HTMLResponse(_LANDING.replace("ADDRESS", html.escape(str(request.base_url).rstrip("/"))))
+
+
 class _Counter:
     """The handlers, behind the token."""
 
     def __init__(self, *, service: Service, desk: Desk, converted: Converted) -> None:
         self._service, self._desk, self._converted = service, desk, converted
-        # a task that nobody holds may be collected before it ends
-        self._tasks: set[asyncio.Task[None]] = set()
+        # by the job's id; a task that nobody holds may be collected before it ends
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def router(self) -> APIRouter:
         """Lay out the routes."""
@@ -98,14 +116,17 @@ class _Counter:
         if job is None:
             raise HTTPException(429, "expected fewer jobs at a time; try later", headers={"Retry-After": "5"})
         try:
-            data = await self._body(request)
+            data = await asyncio.wait_for(self._body(request), _ARRIVAL_S)
+        except TimeoutError:
+            self._desk.drop(job)
+            raise HTTPException(408, f"expected all of the upload within {_ARRIVAL_S:.0f} s") from None
         # also where the caller hung up: an upload that did not arrive must not take a place
         except BaseException:
             self._desk.drop(job)
             raise
         task = asyncio.create_task(self._work(job, Upload(name=job.name, format=format, data=data, unit=unit)))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[job.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
         return JSONResponse(job.as_dict(), 202, headers={"Location": f"/v1/jobs/{job.id}"})
 
     async def get(self, job: str, wait_s: Annotated[float, Query(ge=0.0, le=_LONGEST_WAIT_S)] = 0.0) -> dict[str, Any]:
@@ -118,8 +139,11 @@ class _Counter:
         return found.as_dict()
 
     async def delete(self, job: str) -> None:
-        """Forget a job; work on it goes on, and its result is thrown away."""
-        self._desk.drop(self._find(job))
+        """Forget a job. One that waits is not begun; work that has begun goes on, and its result is thrown away."""
+        found = self._find(job)
+        self._desk.drop(found)
+        if task := self._tasks.get(found.id):
+            task.cancel()
 
     async def result(self, job: str) -> FileResponse:
         """Give the bundle."""
@@ -140,7 +164,7 @@ class _Counter:
         """Read the body as far as the limit, and not a byte further than it takes to know."""
         limit = self._service.max_bytes
         told = request.headers.get("content-length", "0")
-        if not told.isdigit() or int(told) > limit:
+        if not (told.isascii() and told.isdigit()) or int(told) > limit:
             raise HTTPException(413, f"expected at most {limit} bytes, got {told[:20]}")
         data = bytearray()
         async for chunk in request.stream():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ def serving(service: Service, *, ray_address: str | None = None) -> Iterator[str
     except ImportError:
         raise MissingPieceError("expected ray with serve, found none; pip install 'cad-pipeline[ray]'") from None
     _refuse_taken(service)
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
     # the front, the proxy and the controller need little, but Ray counts whole cores unless told
     with cluster(ray_address, cpus=service.workers + 1) as resources:
         if service.model:
@@ -88,15 +90,23 @@ def _front(service: Service) -> type:
             found: Bundle | Refusal = await held[0].bake.remote(upload)
             return found
 
-        return make_app(service, converted)
+        app = make_app(service, converted)
+        folders.append(app.state.folder)
+        return app
 
     held: list[Any] = []
+    folders: list[Any] = []
 
     class Front:
         """Holds the handle to the workers for the application."""
 
         def __init__(self, oven: Any) -> None:
             held.append(oven)
+
+        def __del__(self) -> None:
+            # called by Serve before it ends the replica, which no other way of clearing up outlives
+            for folder in folders:
+                folder.cleanup()
 
     made: type = serve.ingress(build)(Front)
     return made
@@ -107,9 +117,23 @@ class _Worker:
 
     def __init__(self, service: Service, writer: Any = None) -> None:
         self._oven, self._writer = Oven(service), writer
+        self._alone = asyncio.Lock()
 
     async def bake(self, upload: Upload) -> Bundle | Refusal:
-        """Convert beside the event loop, which answers for the replica's health."""
+        """Convert beside the event loop, which answers for the replica's health.
+
+        A caller may be gone while the work goes on, which no thread can be made to stop; the next one waits for it,
+        since the bounds on time and memory are of the whole process.
+        """
+        async with self._alone:
+            work = asyncio.ensure_future(self._bake(upload))
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                await asyncio.wait([work])
+                raise
+
+    async def _bake(self, upload: Upload) -> Bundle | Refusal:
         loop = asyncio.get_running_loop()
 
         def write(target: Target) -> Sequence[Program]:

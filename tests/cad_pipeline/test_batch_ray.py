@@ -97,6 +97,8 @@ def test_crashing_parts_cost_the_others_nothing_and_nothing_is_done_twice(
     blocks(parts, "late-6")
     again = batch(parts, out, existing="resume")
     assert (again.tally.parts, again.tally.taken_over) == (7, 5)
+    with pytest.raises(InputError, match="found nothing at"):
+        batch(tmp_path / "gone", out, existing="overwrite")
     kept = {name: row for name, row in table(out).items() if name not in ("late-6", "poor-2")}
     assert {name: {**row, "number": 0} for name, row in kept.items()} == {
         name: {**row, "number": 0} for name, row in rows.items() if name != "poor-2"

@@ -1,10 +1,12 @@
-"""A batch without Ray: the manifest, the ledger, one worker's work, places that are no local folder, the table."""
+"""A batch without Ray: one worker's work, parts that kill it, places that are no local folder, the table."""
 
 from __future__ import annotations
 
 import json
-import tracemalloc
-from collections.abc import Sequence
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cad_pipeline.batch.charts import bin_of, bins
 from cad_pipeline.batch.filesystems import Home
 from cad_pipeline.batch.identity import identify
 from cad_pipeline.batch.job import Job, Machines
-from cad_pipeline.batch.ledger import Cause, Ledger, Poisoned, Started, cause_in
-from cad_pipeline.batch.manifest import Item, Kind, Row, earlier_names, lay_down, read_items, read_rows
+from cad_pipeline.batch.ledger import Cause, Kill, Ledger, Started
+from cad_pipeline.batch.manifest import Item, Row, lay_down, read_items, read_rows
 from cad_pipeline.batch.rows import COLUMNS
 from cad_pipeline.batch.summary import write_summary
 from cad_pipeline.batch.tables import read_table_rows, write_table
+from cad_pipeline.batch.witness import Task
 from cad_pipeline.batch.worker import Worker
 from cad_pipeline.errors import InputError
 from cad_pipeline.mesh import write_stl
@@ -52,131 +56,6 @@ def rows_of(parts: Any) -> list[Row]:
     return list(read_rows(parts))
 
 
-# the manifest
-
-
-def test_a_folder_lists_its_meshes_in_order_with_broken_links_and_without_other_files(tmp_path: Path) -> None:
-    for name in ("b.stl", "a/c.STL", "a/d.step", "notes.txt"):
-        block(tmp_path / name)
-    (tmp_path / "z.stl").symlink_to("nowhere")
-    assert [Path(row.path).name for row in rows_of(tmp_path)] == ["c.STL", "d.step", "b.stl", "z.stl"]
-    assert [Path(row.path).name for row in rows_of(f"{tmp_path}/*.stl")] == ["b.stl", "z.stl"]
-
-
-def test_a_csv_and_a_parquet_manifest_say_the_same(tmp_path: Path) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
-    text = "path,name,unit,kind\na.stl,first,inch,\nsub/b.stl,,,\nviews,,,pictures\n"
-    (tmp_path / "list.csv").write_text(text)
-    columns = {"path": ["a.stl", "sub/b.stl", "views"], "name": ["first", None, None], "unit": ["inch", None, None]}
-    table = pyarrow.table({**columns, "kind": [None, None, "pictures"], "weight": [1, 2, 3]})
-    pyarrow.parquet.write_table(table, tmp_path / "list.parquet")
-    rows = rows_of(tmp_path / "list.csv")
-    assert rows == rows_of(tmp_path / "list.parquet")
-    assert rows[0] == Row(path=str(tmp_path / "a.stl"), name="first", unit="inch")
-    assert rows[1].path == str(tmp_path / "sub" / "b.stl") and rows[2].kind is Kind.PICTURES
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [("file\na.stl\n", "name one of them `path`"), ("path,kind\na.stl,drawing\n", "expected kind mesh or pictures")],
-)
-def test_a_manifest_that_is_none_is_refused_with_its_line(tmp_path: Path, text: str, told: str) -> None:
-    (tmp_path / "list.csv").write_text(text)
-    with pytest.raises(InputError, match=f"line 2 of .*{told}|{told}.*line 2 of"):
-        rows_of(tmp_path / "list.csv")
-
-
-def test_nothing_at_all_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="found nothing at"):
-        rows_of(tmp_path / "gone")
-    with pytest.raises(InputError, match="expected parts, found none"):
-        lay_down(rows_of(tmp_path), Home.of(tmp_path / "out"), {})
-
-
-def named(home: Home, paths: Sequence[str]) -> list[str]:
-    lay_down((Row(path=path) for path in paths), home, earlier_names(home))
-    return [each.name for each in read_items(home)]
-
-
-def test_names_are_distinct_and_stay_when_parts_are_added(tmp_path: Path) -> None:
-    home = Home.of(tmp_path)
-    first = named(home, ["/a/plate.stl", "/b/plate.stl", "/c/Plate.stl", "/a/plate.stl", "/d/summary.html.stl"])
-    assert first == ["plate", "plate-2", "Plate-3", "plate-4", "summary.html-2"]
-    again = named(home, ["/0/plate.stl", "/b/plate.stl", "/a/plate.stl", "/c/Plate.stl", "/a/plate.stl"])
-    assert again == ["plate-5", "plate-2", "plate", "Plate-3", "plate-4"]
-
-
-def test_ten_thousand_parts_of_one_name_cost_little_memory(tmp_path: Path) -> None:
-    (tmp_path / "list.csv").write_text("path\n" + "".join(f"p{k % 7}/plate.stl\n" for k in range(10_000)))
-    home = Home.of(tmp_path / "out")
-    tracemalloc.start()
-    assert lay_down(read_rows(tmp_path / "list.csv"), home, {}) == 10_000
-    assert sum(1 for _ in read_items(home)) == 10_000
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 16e6
-    assert len({each.name for each in read_items(home)}) == 10_000
-
-
-# the ledger
-
-
-def begun(ledger: Ledger, key: str = "k") -> Started:
-    found = ledger.begin("plate", key)
-    assert isinstance(found, Started)
-    return found
-
-
-def test_a_start_without_an_end_is_a_kill_in_its_own_run_only(tmp_path: Path) -> None:
-    home = Home.of(tmp_path)
-    one, two = Ledger(home=home, run="one"), Ledger(home=home, run="two")
-    assert [len(begun(one).kills), len(begun(one).kills)] == [0, 1]
-    assert len(begun(two).kills) == 0
-    assert [kill.cause for kill in begun(two).kills] == [Cause.VANISHED]
-    assert len(begun(two).kills) == 2
-    assert isinstance(two.begin("plate", "k"), Poisoned)
-
-
-def test_two_kills_that_left_a_trace_are_enough_in_whatever_runs(tmp_path: Path) -> None:
-    for run in ("one", "two"):
-        started = begun(Ledger(home=Home.of(tmp_path), run=run))
-        Home.of(tmp_path).write(started.log, CRASH.encode())
-    found = Ledger(home=Home.of(tmp_path), run="three").begin("plate", "k")
-    assert isinstance(found, Poisoned) and [kill.cause for kill in found.kills] == [Cause.CRASH] * 2
-    assert "Segmentation fault" in found.kills[0].evidence
-
-
-def test_other_bytes_or_options_begin_anew(tmp_path: Path) -> None:
-    ledger = Ledger(home=Home.of(tmp_path), run="one")
-    for _ in range(3):
-        ledger.begin("plate", "old")
-    assert isinstance(ledger.begin("plate", "old"), Poisoned)
-    assert begun(ledger, "new") == Started(number=1, log=".batch/logs/plate.convert-1.log", kills=())
-
-
-def test_the_first_word_on_a_part_is_the_last(tmp_path: Path) -> None:
-    ledger = Ledger(home=Home.of(tmp_path), run="one")
-    assert ledger.finish("plate", {"key": "k", "iou": 0.5}) == ledger.finish("plate", {"key": "k", "iou": 0.6})
-    assert ledger.row("plate", "other") is None and ledger.row("plate") == {"key": "k", "iou": 0.5}
-
-
-@pytest.mark.parametrize(
-    ("log", "cause"),
-    [
-        ("", Cause.VANISHED),
-        ("plate: 'Timeout (1' is a name\n", Cause.VANISHED),
-        (CRASH, Cause.CRASH),
-        (CRASH + "  File x\n" * 9000, Cause.CRASH),
-        ("a\nTimeout (0:00:04)!\nThread 0x1\n", Cause.TIME),
-    ],
-)
-def test_the_log_tells_how_a_worker_died(log: str, cause: Cause) -> None:
-    found, evidence = cause_in(log)
-    assert found is cause and len(evidence) < 5100
-
-
 # one worker
 
 
@@ -184,7 +63,7 @@ def test_a_part_is_made_once_and_its_row_comes_back(tmp_path: Path) -> None:
     part = block(tmp_path / "plate.stl")
     row = worker(tmp_path / "out").convert(item(part))
     assert (row["status"], row["accepted"], row["kills"]) == ("made", True, 0)
-    assert row["iou"] == pytest.approx(0.995) and set(row) == set(COLUMNS)
+    assert row["iou"] == row["step_iou"] == pytest.approx(0.995) and set(row) == set(COLUMNS)
     report = json.loads((tmp_path / "out" / "plate" / "report.json").read_text())
     assert report["input"]["digest"] == row["digest"]
     assert sorted(path.name for path in (tmp_path / "out" / "plate").iterdir()) == [
@@ -244,6 +123,28 @@ def test_each_kind_of_trouble_has_its_row_and_reason(tmp_path: Path, name: str, 
     assert worker(tmp_path / "out", run="two").convert(item(part)) == row
 
 
+def test_a_worker_that_outlived_its_run_fails_no_part(tmp_path: Path) -> None:
+    part, out = block(tmp_path / "raise-x.stl"), tmp_path / "out"
+    old = worker(out)
+    Ledger(home=Home.of(out), run="two").take_over()
+    assert old.convert(item(part))["status"] == "machine"
+    assert worker(out, run="two").convert(item(part))["status"] == "failed"
+
+
+def test_a_store_that_cannot_be_asked_costs_its_part_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cad_pipeline.batch import worker as module
+
+    def refuse(*_: object) -> Path:
+        raise RuntimeError("403: not yours")
+
+    part = block(tmp_path / "plate.stl")
+    monkeypatch.setattr(module, "fetch", refuse)
+    row = worker(tmp_path / "out").convert(item(part))
+    assert (row["failure"], row["reason"]) == ("unreadable", "403: not yours")
+    monkeypatch.undo()
+    assert worker(tmp_path / "out", run="two").convert(item(part))["status"] == "made"
+
+
 def test_what_is_no_result_of_ours_is_never_replaced(tmp_path: Path) -> None:
     part, out = block(tmp_path / "plate.stl"), tmp_path / "out"
     (out / "plate").mkdir(parents=True)
@@ -276,12 +177,110 @@ def test_a_quarantined_part_leaves_evidence_and_stays_so(tmp_path: Path) -> None
     home = Home.of(out)
     same = identify(part, Options())
     for _ in range(2):
-        home.write(begun(Ledger(home=home, run="one"), same.key).log, CRASH.encode())
+        begun = Ledger(home=home, run="one").begin("plate", same.key)
+        assert isinstance(begun, Started)
+        home.write(begun.log, CRASH.encode())
     row = worker(out).convert(item(part))
     assert (row["status"], row["failure"], row["kills"]) == ("quarantined", "crash", 2)
-    evidence = json.loads((out / ".batch" / "quarantine" / "plate.json").read_text())
-    assert "Segmentation fault" in evidence["kills"][1]["evidence"]
+    place = out / ".batch" / "quarantine" / "plate.json"
+    assert "Segmentation fault" in json.loads(place.read_text())["kills"][1]["evidence"]
     assert worker(out, run="two").convert(item(part)) == row
+    # other options are another part, and no evidence against it is left
+    other = worker(out, run="three", existing=Existing.RESUME, options=Options(min_iou=0.9)).convert(item(part))
+    assert other["status"] == "made" and not place.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "cause", "seen"),
+    [("vanish-x", "vanished", "by SIGKILL"), ("segfault-x", "crash", "by SIGSEGV"), ("hang-x", "time", "exit code 1")],
+)
+def test_a_part_whose_worker_vanished_dies_alone_after_that_and_is_quarantined(
+    tmp_path: Path, name: str, cause: str, seen: str
+) -> None:
+    part, out = block(tmp_path / f"{name}.stl"), tmp_path / "out"
+    first = worker(out, part_timeout_s=3.0)
+    # as the worker leaves it that was killed while it was at the part
+    assert isinstance(first.ledger.begin(name, identify(part, Options()).key), Started)
+    row = first.convert(item(part))
+    # a crash that left its trace does not prove that the part also killed the worker that vanished
+    kills = 2 if cause == "vanished" else 3
+    assert (row["status"], row["failure"], row["kills"]) == ("quarantined", cause, kills)
+    evidence = json.loads((out / ".batch" / "quarantine" / f"{name}.json").read_text())
+    assert evidence["kills"][0]["seen"] == "" and evidence["kills"][1]["seen"].endswith(seen)
+
+
+@pytest.mark.parametrize(("name", "failure"), [("plate", None), ("raise-x", "internal"), ("bomb-x", "memory")])
+def test_a_part_that_was_only_on_a_machine_that_died_is_done_as_ever(
+    tmp_path: Path, name: str, failure: str | None
+) -> None:
+    part, out = block(tmp_path / f"{name}.stl"), tmp_path / "out"
+    one = worker(out, part_memory_mb=256)
+    for _ in range(9):
+        assert isinstance(one.ledger.begin(name, identify(part, Options()).key, most=10), Started)
+    row = one.convert(item(part))
+    assert (row["status"], row["failure"]) == ("failed" if failure else "made", failure)
+    assert one.convert(item(part)) == row
+
+
+def test_a_part_that_goes_with_its_worker_is_not_tried_for_ever(tmp_path: Path) -> None:
+    part, one = block(tmp_path / "plate.stl"), worker(tmp_path / "out")
+    for _ in range(10):
+        one.ledger.begin("plate", identify(part, Options()).key, most=10)
+    row = one.convert(item(part))
+    assert (row["status"], row["failure"], row["kills"]) == ("quarantined", "vanished", 10)
+
+
+def test_a_worker_that_is_being_ended_blames_nobody(tmp_path: Path) -> None:
+    # it loses its part's process first, and lives on for a moment
+    part, out = block(tmp_path / "hang-x.stl"), tmp_path / "out"
+    key = identify(part, Options()).key
+    code = f"""
+import os, signal, sys, threading, time
+from pathlib import Path
+from cad_pipeline.batch.job import Job
+from cad_pipeline.batch.manifest import Item
+from cad_pipeline.batch.worker import Worker
+one = Worker(job=Job(out={str(out)!r}, run="one", pipeline={HAZARDS!r}))
+one.ledger.begin("hang-x", {key!r})
+def end():
+    log = Path({str(out)!r}, ".batch", "logs", "hang-x.convert-2.log")
+    while not log.exists():
+        time.sleep(0.05)
+    for child in Path(f"/proc/{{os.getpid()}}/task/{{os.getpid()}}/children").read_text().split():
+        os.kill(int(child), signal.SIGKILL)
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGKILL)
+threading.Thread(target=end).start()
+one.convert(Item(number=0, name="hang-x", path={str(part)!r}))
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, timeout=120)
+    assert run.returncode == -signal.SIGKILL
+    kills = Ledger(home=Home.of(out), run="one").kills("hang-x", key)
+    assert [(kill.cause, kill.seen) for kill in kills] == [(Cause.VANISHED, "")] * 2
+
+
+def test_views_are_drawn_once_more_after_a_worker_vanished(tmp_path: Path) -> None:
+    part, out = block(tmp_path / "plate.stl"), tmp_path / "out"
+    viewer = worker(out)
+    assert isinstance(viewer.ledger.begin("plate", identify(part, Options()).key, step="view"), Started)
+    found = viewer.view(item(part))
+    assert isinstance(found, tuple) and len(found[0].views.images) == 8
+    assert len(viewer.ledger.kills("plate", found[1].key, step="view")) == 1
+
+
+def test_a_job_and_its_task_travel_as_text(tmp_path: Path) -> None:
+    job = Job(out="o", run="r", options=Options(unit="inch"), existing=Existing.RESUME, part_timeout_s=5.0)
+    kills = (Kill(number=1, host="h", cause=Cause.VANISHED, evidence="é"),)
+    task = Task(
+        job=job,
+        step="convert",
+        item=Item(number=3, name="plate", path="a b.stl", unit="cm"),
+        begun=Started(number=2, log="l", kills=kills),
+        same=identify(block(tmp_path / "plate.stl"), Options()),
+        path=tmp_path / "a b.stl",
+    )
+    assert Task.of(task.text()) == task
 
 
 def test_identity_is_of_bytes_options_and_nothing_else(tmp_path: Path) -> None:
@@ -331,6 +330,20 @@ def test_the_table_and_the_page_have_a_row_for_every_part(tmp_path: Path) -> Non
     page = (tmp_path / "out" / "summary.html").read_text()
     assert "<svg" in page and "0.9950" in page and "<b>x" not in page and "<script" not in page
     assert "http" not in page and "a generator&#x27;s own mistake" in page
+    # of two results one is the worst and the other the best
+    worst, best = (page.partition(f"<h2>{word}</h2>")[2].partition("</table>")[0] for word in ("Worst", "Best"))
+    assert ("poor-x" in worst, "poor-x" in best, ">plate<" in best) == (True, False, True)
+
+
+def test_a_bin_holds_its_lower_edge_and_has_its_label() -> None:
+    edges = (0.5, 0.995)
+    assert [bins(edges)[bin_of(value, edges)] for value in (0.0, 0.5, 0.99, 0.995, 1.0)] == [
+        "< .5",
+        ".5–.995",
+        ".5–.995",
+        "≥ .995",
+        "≥ .995",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ TOKEN = "a token of some length"
 PLATE = ROOT / "samples" / "meshes" / "bolt_plate.stl"
 HAZARDS = "cad_pipeline.batch.doubles:hazardous_pipeline"
 SEEN: list[Upload] = []
+GIVEN_UP: list[Upload] = []
 
 
 async def stand_in(upload: Upload) -> Bundle | Refusal:
@@ -41,7 +42,11 @@ async def stand_in(upload: Upload) -> Bundle | Refusal:
         raise ConnectionError("the actor died")
     if upload.data == b"no":
         return Refusal(reason="no mesh")
-    await asyncio.sleep(30.0 if upload.data == b"slow" else 0.05)
+    try:
+        await asyncio.sleep(30.0 if upload.data == b"slow" else 0.05)
+    except asyncio.CancelledError:
+        GIVEN_UP.append(upload)
+        raise
     return Bundle(data=b"zip of " + upload.data, grade="parametric", iou=0.99)
 
 
@@ -153,6 +158,50 @@ def test_too_many_jobs_are_turned_away_and_a_place_is_free_again(address: str) -
     for job in jobs:
         call("DELETE", f"{address}/v1/jobs/{job['id']}")
     assert ended(address, post(address, b"mesh"))["state"] == "done"
+    # else a caller could pile up work by posting and forgetting
+    assert len(GIVEN_UP) == 3
+
+
+def test_an_upload_that_only_trickles_in_holds_no_place(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cad_pipeline.serve import front
+
+    monkeypatch.setattr(front, "_ARRIVAL_S", 0.2)
+    host, port = address.removeprefix("http://").split(":")
+    for _ in range(4):
+        with socket.create_connection((host, int(port)), timeout=30) as sock:
+            head = f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 9\r\n\r\nm"
+            sock.sendall(head.encode())
+            assert b" 408 " in sock.recv(4096).splitlines()[0]
+
+
+def test_a_worker_whose_caller_is_gone_takes_no_second_part_beside_the_first() -> None:
+    from cad_pipeline.serve.starting import _Worker
+
+    class Slow:
+        at_work = most = done = 0
+
+        def bake(self, *_: object) -> Refusal:
+            self.at_work += 1
+            self.most = max(self.most, self.at_work)
+            time.sleep(0.2)
+            self.at_work -= 1
+            self.done += 1
+            return Refusal(reason="")
+
+    async def run() -> Slow:
+        worker, slow = _Worker(Service(token=TOKEN)), Slow()
+        worker._oven = slow  # type: ignore[assignment]
+        upload = Upload(name="plate", format="stl", data=b"")
+        first, second = (asyncio.ensure_future(worker.bake(upload)) for _ in range(2))
+        await asyncio.sleep(0.05)
+        first.cancel()
+        second.cancel()
+        await worker.bake(upload)
+        assert first.cancelled() and second.cancelled()
+        return slow
+
+    slow = asyncio.run(run())
+    assert (slow.most, slow.done) == (1, 2)
 
 
 def test_the_calls_are_described(address: str) -> None:
@@ -160,6 +209,8 @@ def test_the_calls_are_described(address: str) -> None:
     assert set(told["paths"]) == {"/v1/jobs", "/v1/jobs/{job}", "/v1/jobs/{job}/result", "/v1/health"}
     body = told["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]
     assert "application/octet-stream" in body and call("GET", f"{address}/docs")[0] == 200
+    code, page = call("GET", address)
+    assert code == 200 and f"{address}/v1/jobs?name=plate".encode() in page
 
 
 def test_the_desk_forgets_what_is_old_and_removes_its_file(tmp_path: Path) -> None:
@@ -179,7 +230,9 @@ def test_an_oven_bakes_what_convert_writes() -> None:
     oven = Oven(Service(token=TOKEN, pipeline=HAZARDS))
     found = oven.bake(Upload(name="plate", format="stl", data=PLATE.read_bytes()))
     assert isinstance(found, Bundle) and found.iou == pytest.approx(0.995)
-    names = zipfile.ZipFile(io.BytesIO(found.data)).namelist()
+    archive = zipfile.ZipFile(io.BytesIO(found.data))
+    assert json.loads(archive.read("plate/report.json"))["input"]["path"] == "plate.stl"
+    names = archive.namelist()
     assert names == [f"plate/{each}" for each in ("plate.py", "plate.step", "plate.stl", "report.json")]
     for upload in (
         Upload(name="plate", format="stl", data=b"Dear reader,"),
