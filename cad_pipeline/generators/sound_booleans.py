@@ -1,7 +1,7 @@
 """Mends programs that OCC spoils: each boolean is tried with the tolerance under which its result is sound.
 
 OCC's booleans can leave cracks where two faces nearly coincide, lose most of a solid, or make what OCC itself calls
-broken, and one bad step spoils all that follow. So the program is rehearsed: each result is looked at, and a bad step is
+broken, and one bad step spoils all that follow. So the program is rehearsed: each result is looked at, and a bad one is
 tried again with a fuzzy value (CadQuery's `tol`), without joining faces (`clean=False`), or with its tool moved by a
 hair. One that nothing helps is left out.
 """

@@ -45,7 +45,7 @@ def test_prisms_that_differ_stay_two() -> None:
 
 
 def test_corners_that_nearly_coincide_become_one() -> None:
-    rib = plate((30.0, 10.0), (40.002, 10.0), (40.002, 30.001), (30.0, 30.0), low=5.0, high=20.0)
+    rib = plate((30.0, 0.001), (40.002, 0.001), (40.002, 30.001), (30.0, 30.001), low=5.0, high=20.0)
     target = build([LOWER, rib])
     base, moved = agreed([LOWER, rib], target, SCALE, PRICE)
     assert base is LOWER

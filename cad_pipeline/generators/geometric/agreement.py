@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from shapely.geometry import Polygon
 
-from cad_pipeline.generators.geometric.features import Body, Extrusion, Feature
+from cad_pipeline.generators.geometric.features import Body, Extrusion, Feature, count_numbers
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Pair, Rectangle, Segment, Shape2D, Slot
 from cad_pipeline.generators.geometric.solids import Manifold, build, count_tunnels, iou
@@ -44,7 +44,8 @@ def agreed(features: Sequence[Feature], target: Manifold, scale: Scale, price: f
         if trial is None:
             continue
         after, open_ = judge(trial)
-        if after >= reached - _COST and open_ == tunnels:
+        # moved corners may cost an outline its symmetry
+        if after >= reached - _COST and open_ == tunnels and count_numbers(trial) <= count_numbers(kept):
             return trial
     return kept
 
@@ -177,7 +178,9 @@ class _Corners:
             return shape
         if not isinstance(shape, Outline):
             return shape
-        ends = [self._known_near(s.end, origin, points) for s in shape.segments]
+        ends = _carried(
+            [s.end for s in shape.segments], [self._known_near(s.end, origin, points) for s in shape.segments]
+        )
         segments: list[Segment] = []
         changed = False
         for k, segment in enumerate(shape.segments):
@@ -216,3 +219,16 @@ class _Corners:
                 return q[0] - origin[0], q[1] - origin[1]
         arcs.append((a, m, b))
         return mid
+
+
+def _carried(before: list[Pair], after: list[Pair]) -> list[Pair]:
+    """Corners that stayed go with those that moved and had their x or y, so that lines along an axis stay so."""
+    known: tuple[dict[float, float], dict[float, float]] = ({}, {})
+    for old, new in zip(before, after, strict=True):
+        if old != new:
+            for axis in (0, 1):
+                known[axis].setdefault(round(old[axis], 6), new[axis])
+    return [
+        new if old != new else (known[0].get(round(old[0], 6), old[0]), known[1].get(round(old[1], 6), old[1]))
+        for old, new in zip(before, after, strict=True)
+    ]

@@ -239,13 +239,13 @@ class _Writer:
         shapes = [_shifted(shape, dx, dy, self.tolerance) for _, shape in feature.sections]
         if len(shapes) > 2:
             # the sections of a free form are measured, not designed: nothing in them is worth a name
-            calls = f"{self._raised(plane, text(heights[0]))}{sketch_calls(shapes[0], role, self.book)}"
+            calls = f"{self._raised(plane, text(heights[0]))}{sketch_calls(shapes[0], role, self.book, whole=True)}"
             for before, z, shape in zip(heights, heights[1:], shapes[1:], strict=False):
-                calls += f".workplane(offset={text(z - before)}){sketch_calls(shape, role, self.book)}"
+                calls += f".workplane(offset={text(z - before)}){sketch_calls(shape, role, self.book, whole=True)}"
             return f"{calls}.loft(ruled=True)"
         low, rise = self._levels(feature.frame.axes[2]).span(role, *heights)
-        bottom = sketch_calls(shapes[0], role, self.book)
-        top = sketch_calls(shapes[1], f"{role}_top", self.book)
+        bottom = sketch_calls(shapes[0], role, self.book, whole=True)
+        top = sketch_calls(shapes[1], f"{role}_top", self.book, whole=True)
         return f"{self._raised(plane, low)}{bottom}.workplane(offset={rise}){top}.loft(ruled=True)"
 
     def _revolution(self, feature: Revolution) -> str:

@@ -95,7 +95,7 @@ class Revolution:
     @property
     def numbers(self) -> int:
         """How many numbers it takes to write it."""
-        return self.profile.numbers
+        return self.profile.corner_numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)

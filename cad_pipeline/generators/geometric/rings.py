@@ -23,6 +23,7 @@ from cad_pipeline.generators.geometric.shapes2d import (
     Slot,
     circle_through,
 )
+from cad_pipeline.generators.geometric.symmetry import symmetrised
 
 __all__ = ["Fit", "fit_ring", "outer_circle"]
 
@@ -357,7 +358,7 @@ def _as_outline(pieces: list[_Piece], fit: Fit) -> Outline | None:
         segments.append(Segment(end, _arc_middle(piece, start, end, fit)))
     if len(segments) < 2 or (len(segments) == 2 and all(s.mid is None for s in segments)):
         return None
-    return Outline(tuple(segments))
+    return symmetrised(Outline(tuple(segments)), max(4 * fit.line, 2 * fit.rounding), fit.rounding)
 
 
 def _arc_middle(

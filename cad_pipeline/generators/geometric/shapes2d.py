@@ -130,7 +130,16 @@ class Outline:
 
     @property
     def numbers(self) -> int:
-        """How many numbers it takes to write it."""
+        """How many numbers it takes to write it: one for a line along an axis, half of them where it is symmetric."""
+        from cad_pipeline.generators.geometric.symmetry import count_along, half_of
+
+        half = half_of(self)
+        whole = 2 + count_along(self.segments[-1].end, self.segments[:-1]) + 3 * (self.segments[-1].mid is not None)
+        return whole if half is None else min(half.numbers, whole)
+
+    @property
+    def corner_numbers(self) -> int:
+        """How many numbers its corners and arcs hold, however they are written."""
         return sum(2 if s.mid is None else 3 for s in self.segments)
 
     def polygon(self) -> Points:

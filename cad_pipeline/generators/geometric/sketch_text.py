@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from cad_pipeline.generators.geometric.numbers import nice, text
 from cad_pipeline.generators.geometric.parameters import ParameterBook, is_zero
@@ -11,10 +12,12 @@ from cad_pipeline.generators.geometric.shapes2d import (
     Outline,
     Rectangle,
     RegularPolygon,
+    Segment,
     Shape2D,
     Slot,
     circle_through,
 )
+from cad_pipeline.generators.geometric.symmetry import Half, half_of, is_along
 
 __all__ = ["arc_call", "half", "pair", "sketch_calls"]
 
@@ -32,8 +35,11 @@ def half(expression: str) -> str:
         return f"{expression} / 2"
 
 
-def sketch_calls(shape: Shape2D, role: str, book: ParameterBook) -> str:
-    """Write the calls that draw `shape`, ready to be extruded; sizes become parameters of `role`."""
+def sketch_calls(shape: Shape2D, role: str, book: ParameterBook, *, whole: bool = False) -> str:
+    """Write the calls that draw `shape`, ready to be extruded; sizes become parameters of `role`.
+
+    `whole` keeps a symmetric outline from being drawn to one side and mirrored, which may move the plane's origin.
+    """
     if isinstance(shape, Circle):
         diameter = book.name(role, "d", 2 * shape.radius)
         return f"{_at(shape.centre)}.circle({half(diameter)})"
@@ -46,7 +52,7 @@ def sketch_calls(shape: Shape2D, role: str, book: ParameterBook) -> str:
     if isinstance(shape, RegularPolygon):
         diameter = book.name(role, "d", shape.diameter, comment="across corners")
         return f"{_turned(shape.centre, shape.angle)}.polygon({shape.sides}, {diameter})"
-    return _outline(shape)
+    return _outline(shape, whole=whole)
 
 
 def _at(centre: tuple[float, float]) -> str:
@@ -72,20 +78,52 @@ def _rectangle(shape: Rectangle, role: str, book: ParameterBook) -> str:
     return f".sketch(){push}.rect({length}, {width}{angle}){reset}.vertices().fillet({corner}).finalize()"
 
 
-def _outline(shape: Outline) -> str:
-    start = shape.segments[-1].end
-    if all(s.mid is None for s in shape.segments):
-        points = ", ".join(pair(*p) for p in (start, *(s.end for s in shape.segments[:-1])))
+def _outline(shape: Outline, *, whole: bool) -> str:
+    side = None if whole else half_of(shape)
+    if side is not None and side.numbers <= shape.numbers:
+        return _mirrored(side)
+    start, segments = shape.segments[-1].end, shape.segments
+    lines = sum(s.mid is None for s in segments)
+    along = sum(
+        s.mid is None and is_along(a, s.end) is not None
+        for a, s in zip([start, *(s.end for s in segments[:-1])], segments, strict=True)
+    )
+    # a list of points reads best where few of the lines run along an axis
+    if lines == len(segments) and 2 * along < lines:
+        points = ", ".join(pair(*p) for p in (start, *(s.end for s in segments[:-1])))
         return f".polyline([{points}]).close()"
-    calls = [f".moveTo{pair(*start)}"]
-    here = start
-    for k, segment in enumerate(shape.segments):
-        last = k == len(shape.segments) - 1
-        if segment.mid is None:
-            calls.append(".close()" if last else f".lineTo{pair(*segment.end)}")
+    last = segments[-1]
+    drawn = _drawn(start, segments if last.mid is not None else segments[:-1])
+    return f".moveTo{pair(*start)}{drawn}.close()"
+
+
+def _mirrored(side: Half) -> str:
+    """Draw one side from the axis to the axis, and mirror it."""
+    shift = (side.at, 0.0) if side.across == 0 else (0.0, side.at)
+
+    def moved(p: tuple[float, float]) -> tuple[float, float]:
+        x, y = p[0] - shift[0], p[1] - shift[1]
+        return nice(x, 1e-7 * max(1.0, abs(p[0]))), nice(y, 1e-7 * max(1.0, abs(p[1])))
+
+    segments = [Segment(moved(s.end), None if s.mid is None else moved(s.mid)) for s in side.segments]
+    start = moved(side.start)
+    axis = "Y" if side.across == 0 else "X"
+    centre = "" if is_zero(side.at) else f".center{pair(*shift)}"
+    return f"{centre}.moveTo{pair(*start)}{_drawn(start, segments)}.mirror{axis}()"
+
+
+def _drawn(start: tuple[float, float], segments: Sequence[Segment]) -> str:
+    """Lines and arcs one after the other; a line along an axis says where it ends on it."""
+    calls: list[str] = []
+    for segment in segments:
+        axis = is_along(start, segment.end) if segment.mid is None else None
+        if segment.mid is not None:
+            calls.append(arc_call(start, segment.mid, segment.end))
+        elif axis is not None:
+            calls.append(f".{'hv'[axis]}LineTo({text(segment.end[axis])})")
         else:
-            calls.append(arc_call(here, segment.mid, segment.end) + (".close()" if last else ""))
-        here = segment.end
+            calls.append(f".lineTo{pair(*segment.end)}")
+        start = segment.end
     return "".join(calls)
 
 
