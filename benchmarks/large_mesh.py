@@ -37,7 +37,7 @@ Triangles = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One conversion: its part, triangles, wall seconds, highest memory in MB, and the report if there is one."""
+    """One conversion: its part, triangles, wall seconds, highest memory in MB, and what its report says."""
 
     part: str
     triangles: int
@@ -46,7 +46,7 @@ class Row:
     grade: str
     iou: float | None
     lines: int | None
-    seconds: dict[str, float]
+    stages: dict[str, float]
 
 
 def main() -> int:
@@ -89,7 +89,7 @@ def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
 def print_row(row: Row) -> None:
     """Print one conversion, with the stages that took the most of its time."""
     iou = "-" if row.iou is None else f"{row.iou:.4f}"
-    stages = sorted(((s, name) for name, s in row.seconds.items() if name != "total"), reverse=True)[:4]
+    stages = sorted(((s, name) for name, s in row.stages.items()), reverse=True)[:4]
     words = ", ".join(f"{name} {s:.1f}" for s, name in stages)
     print(
         f"{row.part:24} {row.triangles:9} {row.wall_s:7.1f} {row.peak_mb:6.0f}  {row.grade:12} {iou:>6} "
@@ -192,7 +192,7 @@ def convert(path: Path, out: Path, timeout_s: float, more: Sequence[str]) -> Row
         grade=grade or record["grade"],
         iou=record.get("iou"),
         lines=len(program.read_text("utf-8").splitlines()) if program.is_file() else None,
-        seconds=record.get("seconds") or {},
+        stages=(record.get("seconds") or {}).get("stages") or {},
     )
 
 
