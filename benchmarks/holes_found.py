@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hole_features import Round, Wall, same_axis
+from round_walls import Round, Wall, same_axis
 
 ROOT = Path(__file__).resolve().parent.parent
 SET = ROOT.parent / "shared" / "bench"
@@ -97,7 +97,8 @@ def print_row(row: Row, missed: bool) -> None:
 def print_totals(rows: Sequence[Row]) -> None:
     """Print recall and precision over all parts, beside their goals."""
     holes, features = sum(row.holes for row in rows), sum(row.features for row in rows)
-    missed, false, open_ = (sum(len(m) for m in each) for each in zip(*((r.missed, r.false, r.open) for r in rows)))
+    missed, false = sum(len(row.missed) for row in rows), sum(len(row.false) for row in rows)
+    open_ = sum(len(row.open) for row in rows)
     reasons = sum((row.reasons for row in rows), Counter[str]())
     told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
     print(
