@@ -5,8 +5,9 @@
 
 Taken are the feature programs whose report says an IoU of at least 0.99. Each number is multiplied by 0.99 or 1.01, by
 the seed; counts and zeros stay. The refiner has the same stage as in the plans that use it, and starts from the
-disturbed program alone; one that was accepted as it is, or that the refiner made no better, keeps its IoU. A program
-that no longer builds counts as IoU 0. Runs are those of the sandbox, the judged ones included.
+disturbed program alone, with 0.99 as the least IoU that is accepted; a program that is accepted as it is, or that the
+refiner made no better, keeps its IoU, and one that no longer builds has 0. Runs are those of the sandbox, the judged
+ones included.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from cad_pipeline.generators.scripted import ScriptedGenerator
 from cad_pipeline.mesh import read_mesh
 from cad_pipeline.pipeline import Pipeline, Stage
 from cad_pipeline.values import Target
-from cad_pipeline.verify import MeshVerifier
+from cad_pipeline.verify import MeshVerifier, Tolerance
 from cad_sandbox import Execution, ForkServerSandbox, Limits
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,7 +127,7 @@ def refined(program: Path, options: argparse.Namespace, sandbox: Counting) -> Ro
     pipeline = Pipeline(
         plan=(Stage(ScriptedGenerator((disturbed,))), Stage(refiner, rounds=2, samples=2)),
         sandbox=sandbox,
-        verifier=MeshVerifier(),
+        verifier=MeshVerifier(tolerance=Tolerance(min_iou=LEAST_IOU)),
         workers=options.workers,
     )
     started = time.monotonic()
