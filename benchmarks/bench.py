@@ -10,6 +10,7 @@ Each part gets a process of its own and a hard limit on its time; a part whose r
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import os
 import shutil
@@ -27,6 +28,27 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SET = ROOT.parent / "shared" / "bench"
+# the calls of CadQuery that make a solid; joining and cutting are not counted
+OPERATIONS = frozenset(
+    {
+        "box",
+        "cboreHole",
+        "cone",
+        "cskHole",
+        "cutBlind",
+        "cutThruAll",
+        "cylinder",
+        "extrude",
+        "hole",
+        "loft",
+        "revolve",
+        "sphere",
+        "sweep",
+        "twistExtrude",
+        "wedge",
+    }
+)
+MOST_OPERATIONS, LEAST_IOU, GOAL = 15, 0.98, 0.75
 MESHES = (".stl", ".obj", ".ply", ".off", ".3mf", ".glb")
 
 
@@ -149,6 +171,44 @@ def print_summary(rows: Sequence[Row], results: Path) -> None:
     for words, seconds in (("whole process", fresh), ("inside the process, by report.json", totals)):
         if seconds:
             print(f"  seconds a part, {words}: median {statistics.median(seconds):.1f}, p90 {p90(seconds):.1f}")
+    print_programs(rows, results)
+
+
+def print_programs(rows: Sequence[Row], results: Path) -> None:
+    """Print how long the feature programs are, and the share of all parts that a short one comes near."""
+    counted = [(row, program(results / row.part)) for row in rows if row.grade in ("parametric", "approximate")]
+    sized = [(row.iou or 0.0, operations(source), lines(source)) for row, source in counted if source]
+    if not sized:
+        return
+    made = [count for _, count, _ in sized]
+    short = sum(iou > LEAST_IOU and count <= MOST_OPERATIONS for iou, count, _ in sized)
+    print(
+        f"  operations a feature program: median {statistics.median(made):.0f}, p90 {p90(made):.0f}; "
+        f"lines: median {statistics.median(length for _, _, length in sized):.0f}"
+    )
+    print(
+        f"  at most {MOST_OPERATIONS} operations at IoU > {LEAST_IOU}: {short} of {len(rows)} parts "
+        f"({short / len(rows):.1%}, goal {GOAL:.0%})"
+    )
+
+
+def program(folder: Path) -> str:
+    """Read a result's program; empty if there is none."""
+    try:
+        return (folder / f"{folder.name}.py").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def operations(source: str) -> int:
+    """Count the calls that make a solid; a pattern of equal solids is one."""
+    calls = (node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return sum(isinstance(call, ast.Attribute) and call.attr in OPERATIONS for call in calls)
+
+
+def lines(source: str) -> int:
+    """Count the lines that are neither empty nor a comment."""
+    return sum(bool(line.strip()) and not line.strip().startswith("#") for line in source.splitlines())
 
 
 def reported_s(report: Path) -> float | None:

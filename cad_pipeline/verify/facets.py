@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from cad_pipeline.verify.compiled import compiled
+
 if TYPE_CHECKING:
     from cad_pipeline.verify.subject import Subject
 
@@ -54,9 +56,10 @@ def measure_facets(subject: Subject) -> Facets:
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     doubled = np.linalg.norm(cross, axis=1)
     normals = np.divide(cross, doubled[:, None], out=np.zeros_like(cross), where=doubled[:, None] > 0.0)
-    left, right, ends = _shared_edges(faces)
-    if len(left) == 0:
+    one, other, ends = _shared_edges(faces)
+    if len(one) == 0:
         return none
+    left, right = one // 3, other // 3
     along = vertices[ends[:, 1]] - vertices[ends[:, 0]]
     length = np.linalg.norm(along, axis=1)
     turn = np.arctan2(
@@ -66,12 +69,24 @@ def measure_facets(subject: Subject) -> Facets:
     flat = (turn < _FLAT_RAD) | _sliver(doubled, length, left, right)
     n = len(faces)
     joined = coo_matrix((np.ones(int(flat.sum()), np.int8), (left[flat], right[flat])), shape=(n, n))
-    count, facet = connected_components(joined, directed=False)
+    count, found = connected_components(joined, directed=False)
+    # scipy's labels are int32, in which a facet and a vertex together have no room
+    facet = found.astype(np.int64)
     smooth = ~flat & (turn < _SHARP_RAD) & (facet[left] != facet[right]) & (length > 0.0)
     if not smooth.any():
         return none
+    outer = np.ones(3 * n, np.bool_)
+    inner = facet[left] == facet[right]
+    outer[one[inner]] = outer[other[inner]] = False
     edges = _EdgesOfFacets.gather(
-        facet, left[smooth], right[smooth], ends[smooth], turn[smooth], normals, corners, vertices
+        _Rims.of(facet, faces, outer, vertices),
+        left[smooth],
+        right[smooth],
+        ends[smooth],
+        turn[smooth],
+        normals,
+        corners,
+        vertices,
     )
     height = edges.heights(count)
     area = np.bincount(facet, weights=doubled / 2.0, minlength=count)
@@ -91,7 +106,7 @@ def measure_facets(subject: Subject) -> Facets:
 def _shared_edges(
     faces: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """List the faces at both sides, and the two vertices, of every edge that exactly two faces share."""
+    """List the two sides and the two vertices of every edge that exactly two faces share; side k is of face k // 3."""
     ends = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
     low, high = ends.min(axis=1), ends.max(axis=1)
     key = low * (faces.max() + 1) + high
@@ -99,7 +114,7 @@ def _shared_edges(
     ordered = key[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
     pairs = starts[np.diff(np.r_[starts, len(ordered)]) == 2]
-    return order[pairs] // 3, order[pairs + 1] // 3, np.column_stack([low, high])[order[pairs]]
+    return order[pairs], order[pairs + 1], np.column_stack([low, high])[order[pairs]]
 
 
 def _sliver(
@@ -108,6 +123,52 @@ def _sliver(
     """Mark edges beside a triangle so thin that its normal is noise."""
     thinnest = np.minimum(doubled[left], doubled[right])
     return thinnest < 1e-6 * length**2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Rims:
+    """The facet of every triangle, and each facet's outermost points: those of facet f in `points[starts[f]:]`."""
+
+    facet: NDArray[np.int64]
+    points: NDArray[np.float64]
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, facet: NDArray[np.int64], faces: NDArray[np.int64], outer: NDArray[np.bool_], vertices: NDArray[np.float64]
+    ) -> _Rims:
+        """Take the ends of the sides that are marked `outer`; points inside a flat facet reach no farther."""
+        ends = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)[outer]
+        key = np.unique(np.repeat(facet, 3)[outer][:, None] * len(vertices) + ends)
+        starts = np.searchsorted(key, np.arange(facet.max() + 2) * len(vertices))
+        return cls(facet=facet, points=vertices[key % len(vertices)], starts=starts)
+
+    def reach(
+        self, owner: NDArray[np.int64], start: NDArray[np.float64], inward: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Measure how far facet `owner[k]` reaches from `start[k]` along `inward[k]`, at least 0, in local units."""
+        return _reach(self.points, self.starts, owner, start, inward)
+
+
+@compiled
+def _reach(
+    points: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    owner: NDArray[np.int64],
+    start: NDArray[np.float64],
+    inward: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """As `_Rims.reach`: a large flat with a finely divided rim has many points for each of many edges."""
+    reach = np.zeros(len(owner))
+    for k in range(len(owner)):
+        most = 0.0
+        for i in range(starts[owner[k]], starts[owner[k] + 1]):
+            far = 0.0
+            for axis in range(3):
+                far += (points[i, axis] - start[k, axis]) * inward[k, axis]
+            most = max(most, far)
+        reach[k] = most
+    return reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -123,7 +184,7 @@ class _EdgesOfFacets:
     @classmethod
     def gather(
         cls,
-        facet: NDArray[np.int64],
+        rims: _Rims,
         left: NDArray[np.int64],
         right: NDArray[np.int64],
         ends: NDArray[np.int64],
@@ -139,23 +200,13 @@ class _EdgesOfFacets:
         far = corners[right].mean(axis=1) - start
         convex = np.where(np.einsum("ij,ij->i", far, normals[left]) < 0.0, 1.0, -1.0)
         facets, turns, widths = [], [], []
-        order = np.argsort(facet, kind="stable")
-        starts = np.searchsorted(facet[order], np.arange(facet.max() + 2))
         for face in (left, right):
-            owner = facet[face]
+            owner = rims.facet[face]
             inward = np.cross(normals[face], along)
             inward *= np.sign(np.einsum("ij,ij->i", corners[face].mean(axis=1) - start, inward))[:, None]
-            sizes = starts[owner + 1] - starts[owner]
-            # Every corner of the edge's facet, flat: the widest stands for the facet's width across this edge.
-            edge = np.repeat(np.arange(len(owner)), sizes)
-            offset = np.arange(len(edge)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-            member = order[starts[owner][edge] + offset]
-            reach = np.einsum("eij,ej->ei", corners[member] - start[edge][:, None, :], inward[edge]).max(axis=1)
-            width = np.zeros(len(owner))
-            np.maximum.at(width, edge, reach)
             facets.append(owner)
             turns.append(turn * convex)
-            widths.append(width)
+            widths.append(rims.reach(owner, start, inward))
         return cls(
             facet=np.concatenate(facets),
             turn=np.concatenate(turns),
