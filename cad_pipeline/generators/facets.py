@@ -16,7 +16,9 @@ from cad_pipeline.values import Attempt, Mesh, Origin, Program, ProgramKind, Tar
 
 __all__ = ["FacetGenerator"]
 
-MOST_TRIANGLES = 120_000
+# OCC needs seconds for every ten thousand faces: finer meshes are thinned, and none of more is attempted
+THIN_TO = 30_000
+MOST_TRIANGLES = 60_000
 
 BUILDER = """
 from OCP.BRep import BRep_Builder
@@ -79,15 +81,24 @@ class FacetGenerator:
     def propose(self, target: Target, history: Sequence[Attempt], /, *, samples: int = 1) -> Sequence[Program]:
         """Propose the mesh as a shell of merged planar faces; nothing if the mesh encloses no volume."""
         mine = [a for a in history if a.program.origin.generator == self.name]
-        if (
-            any(a.verdict.accepted for a in history)
-            or len(mine) >= len(MERGE_STEPS)
-            or len(target.mesh.faces) > MOST_TRIANGLES
-        ):
+        if any(a.verdict.accepted for a in history) or len(mine) >= len(MERGE_STEPS):
+            return []
+        mesh = _light(target.mesh)
+        if len(mesh.faces) > MOST_TRIANGLES:
             return []
         step = MERGE_STEPS[len(mine)]
         origin = Origin(generator=self.name, round=len(mine), note=step.words)
-        return [Program(source=_source(target.mesh, step.merge), kind=ProgramKind.FACETS, origin=origin)]
+        return [Program(source=_source(mesh, step.merge), kind=ProgramKind.FACETS, origin=origin)]
+
+
+def _light(mesh: Mesh) -> Mesh:
+    """The mesh itself, or one of fewer triangles where it has too many."""
+    if len(mesh.faces) <= THIN_TO:
+        return mesh
+    from cad_pipeline.generators.thinning import thinned
+
+    vertices, faces = thinned(mesh.vertices, mesh.faces, most=THIN_TO)
+    return Mesh(name=mesh.name, vertices=vertices, faces=faces)
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,8 @@ def _as_bore(
         return None
     if not _goes_round(frame.to_local(vertices)[:, :2] - centre, faces):
         return None
-    agree = max(2e-5 * scale.size, scale.noise)
+    # a drill is told from the next size by a twentieth of a per cent of its diameter, however large the part
+    agree = max(min(2e-5 * scale.size, 1e-3 * radius), scale.noise)
     x, y = (nice(float(c), 2 * scale.noise) for c in centre)
     low, high = (nice(float(z), scale.noise) for z in (corners[:, 2].min(), corners[:, 2].max()))
     return Extrusion(frame, Circle((x, y), nice(2 * radius, agree) / 2), low, high, Mode.CUT)

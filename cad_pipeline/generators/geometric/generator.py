@@ -45,6 +45,8 @@ class GeometricGenerator:
 
 # what a further candidate must promise to be run, in IoU
 WORTH_A_RUN = 0.002
+# every boolean of the search meets all triangles: finer meshes are thinned for it, and judged as they are
+MOST_TRIANGLES = 100_000
 _MOST_TEXTS = 4
 _MOST_CANDIDATES = 6
 _TRIES_AT_LENGTH = 4
@@ -73,12 +75,13 @@ def _write(mesh: Mesh) -> list[Program]:
     from cad_pipeline.generators.geometric.scale import Scale
     from cad_pipeline.generators.geometric.search import search
     from cad_pipeline.generators.geometric.solids import mesh_solid
+    from cad_pipeline.generators.thinning import thinned
 
-    solid = mesh_solid(mesh.vertices, mesh.faces)
+    vertices, faces = thinned(mesh.vertices, mesh.faces, most=MOST_TRIANGLES)
+    solid = mesh_solid(vertices, faces)
     if solid is None or solid.volume() <= 0:
         return []
-    effort = Effort.of(len(mesh.faces))
-    part = Part(mesh.vertices, mesh.faces, solid, Scale.of(mesh.vertices), effort=effort)
+    part = Part(vertices, faces, solid, Scale.of(vertices), effort=Effort.of(len(faces)))
     texts: list[Program] = []
     for candidate in search(part)[:_MOST_CANDIDATES]:
         written = _written(candidate.program, part, f"{mesh.name}: {_size(mesh)} mm")

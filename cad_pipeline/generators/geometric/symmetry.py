@@ -70,7 +70,7 @@ def half_of(outline: Outline) -> Half | None:
 
 
 def symmetrised(outline: Outline, tolerance: float, rounding: float) -> Outline:
-    """The outline made exactly symmetric where it is so within `tolerance`, rounded within `rounding`; else as it is."""
+    """Make an outline exactly symmetric where it is so within `tolerance`, rounded within `rounding`."""
     n = len(outline.segments)
     if n < _LEAST_CORNERS:
         return outline
@@ -146,7 +146,8 @@ def _side(outline: Outline, across: int, at: float, turn: int) -> Half | None:
         return None
     if on_points:
         first = on_points[0]
-        start, follow, opening = ends[first], first + 1, []
+        start, follow = ends[first], first + 1
+        opening: list[Segment] = []
     else:
         first = on_segments[0]
         start, opening = _upto_axis(outline, first, across, at, entering=False)
@@ -190,7 +191,7 @@ def _upto_axis(outline: Outline, k: int, across: int, at: float, *, entering: bo
 
 
 def _between(a: Pair, b: Pair, centre: Pair, radius: float, hint: Pair) -> Pair:
-    """The middle of the shorter arc from `a` to `b` about `centre`: half of a symmetric arc is less than a turn's half."""
+    """The middle of the shorter arc from `a` to `b` about `centre`: half of an arc is less than half a turn."""
     middle = ((a[0] + b[0]) / 2 - centre[0], (a[1] + b[1]) / 2 - centre[1])
     length = math.hypot(*middle)
     if length < 1e-9 * radius:
