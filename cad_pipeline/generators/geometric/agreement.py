@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from shapely.geometry import Polygon
 
-from cad_pipeline.generators.geometric.features import Body, Extrusion, Feature, count_numbers
+from cad_pipeline.generators.geometric.features import Body, Extrusion, Feature, Twice, count_numbers
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Pair, Rectangle, Segment, Shape2D, Slot
 from cad_pipeline.generators.geometric.solids import Manifold, build, count_tunnels, iou
@@ -154,6 +154,8 @@ class _Corners:
         """The feature with its corners moved onto known ones; as it is where that spoils its outline."""
         if isinstance(feature, Body):
             return replace(feature, features=tuple(self.agree(f) for f in feature.features))
+        if isinstance(feature, Twice):
+            return replace(feature, feature=self.agree(feature.feature))
         if not isinstance(feature, Extrusion) or feature.twist_deg:
             return feature
         x, y = feature.frame.axes[:2] @ feature.frame.origin

@@ -22,6 +22,7 @@ from cad_pipeline.generators.geometric.features import (
     Loft,
     Mode,
     Revolution,
+    Twice,
 )
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.layout import wrapped
@@ -62,8 +63,8 @@ def emit(program: FeatureProgram, title: str, tolerance: float) -> Text:
 def _datum(features: Sequence[Feature], tolerance: float) -> NDArray[np.float64]:
     """World point from which everything is measured: the middle of the base sketch, on its lower face."""
     base = features[0]
-    while isinstance(base, Body):
-        base = base.features[0]
+    while isinstance(base, Body | Twice):
+        base = base.features[0] if isinstance(base, Body) else base.feature
     if isinstance(base, Revolution):
         return base.frame.origin
     if isinstance(base, Hole):
@@ -126,23 +127,40 @@ class _Writer:
     def write(self, group: list[Feature]) -> None:
         """Write one statement for a group of equal features."""
         feature = group[0]
-        if isinstance(feature, Body):
-            solid = self._body(feature)
-        elif isinstance(feature, Extrusion):
-            solid = self._extrusion([f for f in group if isinstance(f, Extrusion)])
-        elif isinstance(feature, Revolution):
-            solid = self._revolution(feature)
-        elif isinstance(feature, Loft):
-            solid = self._loft(feature)
-        else:
+        if isinstance(feature, Hole):
             self._hole(feature)
             return
+        if isinstance(feature, Extrusion):
+            solid = self._extrusion([f for f in group if isinstance(f, Extrusion)])
+        else:
+            solid = self._solid(feature)
         if not self.begun:
             self.statements.append(f"{self.subject} = {solid}")
             self.begun = True
         else:
             verb = "union" if feature.mode is Mode.ADD else "cut"
             self.statements.append(f"{self.subject} = {self.subject}.{verb}({solid})")
+
+    def _solid(self, feature: Extrusion | Revolution | Loft | Body | Twice) -> str:
+        """Write what makes a feature's solid."""
+        if isinstance(feature, Twice):
+            assert not isinstance(feature.feature, Hole)
+            return f"{self._solid(feature.feature)}{self._mirror(feature)}"
+        if isinstance(feature, Body):
+            return self._body(feature)
+        if isinstance(feature, Extrusion):
+            return self._extrusion([feature])
+        return self._revolution(feature) if isinstance(feature, Revolution) else self._loft(feature)
+
+    def _mirror(self, twice: Twice) -> str:
+        """Write the call that joins a solid with its image."""
+        normal = twice.frame.axes[twice.axis]
+        point = (twice.at + float(normal @ twice.frame.origin)) * normal
+        x, y, z = (nice(c, self.tolerance / 100) for c in point)
+        named = next((name for k, name in enumerate(("YZ", "XZ", "XY")) if abs(abs(normal[k]) - 1) < 1e-9), None)
+        plane = f'"{named}"' if named else f"cq.Vector({', '.join(text(nice(c, 1e-9)) for c in normal)})"
+        place = "" if all(is_zero(c) for c in (x, y, z)) else f", ({text(x)}, {text(y)}, {text(z)})"
+        return f".mirror({plane}{place}, union=True)"
 
     def _body(self, body: Body) -> str:
         """Write the statements that make a body of its own, and give its name."""

@@ -24,6 +24,7 @@ __all__ = [
     "Loft",
     "Mode",
     "Revolution",
+    "Twice",
     "count_numbers",
 ]
 
@@ -153,7 +154,27 @@ class Body:
         return count_numbers(self.features)
 
 
-Feature = Extrusion | Revolution | Loft | Hole | Body
+@dataclass(frozen=True, slots=True, eq=False)
+class Twice:
+    """A feature and its image across the plane of its frame where the coordinate `axis` (0, 1, 2) is `at`."""
+
+    feature: Feature
+    axis: int
+    at: float
+    mode: Mode = Mode.ADD
+
+    @property
+    def frame(self) -> Frame:
+        """The frame of the feature."""
+        return self.feature.frame
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it takes to write it."""
+        return self.feature.numbers + 3
+
+
+Feature = Extrusion | Revolution | Loft | Hole | Body | Twice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,6 +195,9 @@ def count_numbers(features: Sequence[Feature]) -> int:
     total = 0
     seen: set[object] = set()
     for feature in features:
+        if isinstance(feature, Twice):
+            total += 3
+            feature = feature.feature
         if isinstance(feature, Extrusion):
             shape = feature.shape if isinstance(feature.shape, Outline) else replace(feature.shape, centre=(0.0, 0.0))
             key = (feature.mode, shape, round(feature.low, 6), round(feature.high, 6))

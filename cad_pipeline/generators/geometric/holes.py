@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import manifold3d as m3
 import numpy as np
 
-from cad_pipeline.generators.geometric.features import Extrusion, Feature, Hole, Mode, Revolution
+from cad_pipeline.generators.geometric.features import Extrusion, Feature, Hole, Mode, Revolution, Twice
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.scale import Scale
@@ -79,7 +79,8 @@ def _drilled(features: Sequence[Feature], target: Manifold, scale: Scale) -> lis
 def _levels(features: Sequence[Feature], frame: Frame) -> list[float]:
     """Heights of the ends of added prisms along the frame's z."""
     found = []
-    for feature in features:
+    for each in features:
+        feature = each.feature if isinstance(each, Twice) else each
         if isinstance(feature, Extrusion) and feature.mode is Mode.ADD:
             turn = float(feature.frame.axes[2] @ frame.axes[2])
             if abs(abs(turn) - 1) < 1e-9:

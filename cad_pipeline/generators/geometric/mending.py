@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_pipeline.generators.geometric.copies import MirrorPlane, mirror_planes, with_images
 from cad_pipeline.generators.geometric.directions import candidate_frames
 from cad_pipeline.generators.geometric.features import Feature, Mode, count_numbers
 from cad_pipeline.generators.geometric.frame import Frame
@@ -77,6 +78,7 @@ def mend(
     """Append features that explain the largest differences between `part`, built from `features`, and `target`."""
     done = list(features)
     rooms = rooms_of(target, frames, scale) if rooms is None else rooms
+    planes = mirror_planes(target, frames, scale)
     state = _State(part, target, 10 * budget.price * target.volume())
     refused: set[tuple[int, ...]] = set()
     for _ in range(budget.steps):
@@ -85,6 +87,8 @@ def mend(
             if state.iou > 0.99995 or not budget.effort.spend():
                 return done
             found = _explain(piece, mode, state, frames, rooms, scale, budget)
+            if found is not None:
+                found = _with_images(found, planes, state, budget)
             if found is None or count_numbers([*done, *found]) > budget.numbers:
                 refused.add(key)
                 continue
@@ -187,6 +191,20 @@ def _explain(
             if all(_another(frame, known) for known in frames):
                 _consider_outlines(piece, vertices, faces, mode, frame, scale, best)
     return best.features
+
+
+def _with_images(
+    features: list[Feature], planes: Sequence[MirrorPlane], state: _State, budget: Budget
+) -> list[Feature]:
+    """The features, with their images across those planes of symmetry where that pays as well as they do."""
+    gain = state.gain(features)
+    for plane in planes:
+        both = with_images(features, plane)
+        if both is not None:
+            more = state.gain(both)
+            if more > 1.5 * gain and more - gain > budget.price * (count_numbers(both) - count_numbers(features)):
+                features, gain = both, more
+    return features
 
 
 class _Choice:

@@ -12,6 +12,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import Polygon
 
+from cad_pipeline.generators.geometric.copies import paired
 from cad_pipeline.generators.geometric.features import (
     Blend,
     BlendKind,
@@ -58,7 +59,8 @@ class SlabWork:
                 volume = sum(p.ring.area * (p.high - p.low) for p in chain)
                 rows.append((chain[0].depth, chain[0].low, -volume, feature))
         rows.sort(key=lambda r: r[:3])
-        return [feature for *_, feature in rows]
+        runs = itertools.groupby(rows, key=lambda r: r[0])
+        return [f for _, run in runs for f in paired([feature for *_, feature in run], max(4 * fit.line, fit.arc))]
 
     def points(self, coarse: float) -> int:
         """Count the corners of all outlines when thinned, with no curves fitted: a quick guess at their numbers."""

@@ -24,6 +24,7 @@ from cad_pipeline.generators.geometric.features import (
     Loft,
     Mode,
     Revolution,
+    Twice,
 )
 from cad_pipeline.generators.geometric.frame import Frame
 
@@ -36,6 +37,7 @@ __all__ = [
     "iou",
     "mesh_solid",
     "to_frame",
+    "to_world",
     "without_crumbs",
 ]
 
@@ -62,7 +64,8 @@ def to_frame(solid: Manifold, frame: Frame) -> Manifold:
     return solid.transform(np.column_stack([frame.axes, -frame.axes @ frame.origin]))
 
 
-def _to_world(solid: Manifold, frame: Frame) -> Manifold:
+def to_world(solid: Manifold, frame: Frame) -> Manifold:
+    """Express a solid of `frame` in the world."""
     return solid.transform(np.column_stack([frame.axes.T, frame.origin]))
 
 
@@ -107,14 +110,19 @@ def iou(a: Manifold, b: Manifold) -> float:
 def as_solid(feature: Feature) -> Manifold:
     """Build one feature in the world's frame."""
     if isinstance(feature, Extrusion):
-        return _to_world(_extrusion(feature), feature.frame)
+        return to_world(_extrusion(feature), feature.frame)
     if isinstance(feature, Revolution):
-        return _to_world(_revolution(feature), feature.frame)
+        return to_world(_revolution(feature), feature.frame)
+    if isinstance(feature, Twice):
+        one = to_frame(as_solid(feature.feature), feature.frame)
+        normal = np.eye(3)[feature.axis]
+        image = one.translate(-feature.at * normal).mirror(normal).translate(feature.at * normal)
+        return to_world(one + image, feature.frame)
     if isinstance(feature, Body):
         return build(feature.features)
     if isinstance(feature, Loft):
-        return _to_world(_loft(feature), feature.frame)
-    return _to_world(_holes(feature), feature.frame)
+        return to_world(_loft(feature), feature.frame)
+    return to_world(_holes(feature), feature.frame)
 
 
 def _section(points: NDArray[np.float64]) -> Any:
