@@ -111,13 +111,16 @@ class MirrorPlane:
 # much of a part may be symmetric where the whole is not
 _LIKE = 0.8
 _MOST_PLANES = 2
+# a rough likeness tells as much, in a fraction of the time
+_ROUGH = 1e-3
 
 
 def mirror_planes(target: Manifold, frames: Sequence[Frame], scale: Scale) -> list[MirrorPlane]:
     """Find planes across the middle of the part, square to its directions, about which it is nearly symmetric."""
     found: list[tuple[float, MirrorPlane]] = []
+    rough = target.simplify(_ROUGH * scale.size)
     for frame in frames[:3]:
-        local = to_frame(target, frame)
+        local = to_frame(rough, frame)
         box = np.array(local.bounding_box()).reshape(2, 3)
         for axis in range(3):
             normal = frame.axes[axis]

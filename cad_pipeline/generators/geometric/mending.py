@@ -74,11 +74,12 @@ def mend(
     scale: Scale,
     budget: Budget,
     rooms: Sequence[Room] | None = None,
+    planes: Sequence[MirrorPlane] | None = None,
 ) -> list[Feature]:
     """Append features that explain the largest differences between `part`, built from `features`, and `target`."""
     done = list(features)
     rooms = rooms_of(target, frames, scale) if rooms is None else rooms
-    planes = mirror_planes(target, frames, scale)
+    planes = mirror_planes(target, frames, scale) if planes is None else planes
     state = _State(part, target, 10 * budget.price * target.volume())
     refused: set[tuple[int, ...]] = set()
     for _ in range(budget.steps):
@@ -114,9 +115,6 @@ class _State:
         self.smallest = smallest
         self.target = target
         self.target_volume = target.volume()
-        self._take(part)
-
-    def _take(self, part: Manifold) -> None:
         self.part = part
         self.part_volume = part.volume()
         self.common, missing = self.target.split(part)
@@ -149,18 +147,46 @@ class _State:
     def gain(self, features: Sequence[Feature]) -> float:
         """How much the IoU rises when `features`, all of one mode, are applied."""
         tool, mode = _tool(features), features[0].mode
-        met, kept = (tool ^ self.part).volume(), (tool ^ self.common).volume()
+        met = (tool ^ self.part).volume()
+        wanted = self.missing if mode is Mode.ADD else self.extra
+        right = sum((tool ^ piece).volume() for piece in wanted if _near(piece, tool))
         if mode is Mode.CUT:
-            part, shared = self.part_volume - met, self.shared - kept
+            part, shared = self.part_volume - met, self.shared - (met - right)
         else:
-            part = self.part_volume + tool.volume() - met
-            shared = self.shared + (tool ^ self.target).volume() - kept
+            part, shared = self.part_volume + tool.volume() - met, self.shared + right
         return float(shared / (part + self.target_volume - shared) - self.iou)
 
     def apply(self, features: Sequence[Feature]) -> None:
-        """Apply `features`, all of one mode."""
+        """Apply `features`, all of one mode; what lies beside them is not looked at again."""
         tool = _tool(features)
-        self._take(self.part + tool if features[0].mode is Mode.ADD else self.part - tool)
+        if features[0].mode is Mode.ADD:
+            fresh = tool - self.part
+            right = fresh ^ self.target
+            self.part, self.common = self.part + tool, self.common + right
+            self.part_volume += fresh.volume()
+            self.shared += right.volume()
+            self.missing = self._without(self.missing, tool)
+            self.extra += self._kept(fresh - self.target)
+        else:
+            gone = tool ^ self.part
+            wrong = gone ^ self.target
+            self.part, self.common = self.part - tool, self.common - tool
+            self.part_volume -= gone.volume()
+            self.shared -= wrong.volume()
+            self.extra = self._without(self.extra, tool)
+            self.missing += self._kept(wrong)
+
+    def _without(self, pieces: list[Manifold], tool: Manifold) -> list[Manifold]:
+        left: list[Manifold] = []
+        for piece in pieces:
+            left += self._kept(piece - tool) if _near(piece, tool) else [piece]
+        return left
+
+
+def _near(a: Manifold, b: Manifold) -> bool:
+    """Whether the boxes of two solids meet."""
+    p, q = a.bounding_box(), b.bounding_box()
+    return all(p[k] <= q[k + 3] and q[k] <= p[k + 3] for k in range(3))
 
 
 def _tool(features: Sequence[Feature]) -> Manifold:

@@ -8,6 +8,7 @@ import numpy as np
 
 from cad_pipeline.generators.geometric.bores import fill_bores
 from cad_pipeline.generators.geometric.candidate import Candidate, scored
+from cad_pipeline.generators.geometric.copies import mirror_planes
 from cad_pipeline.generators.geometric.direction import BASE_NUMBERS, Direction
 from cad_pipeline.generators.geometric.directions import candidate_frames
 from cad_pipeline.generators.geometric.features import Body, Feature, Mode, count_numbers
@@ -183,12 +184,13 @@ def _free_form(part: Part, frames: list[Frame]) -> list[Candidate]:
 def _mended(part: Part, starts: list[Candidate], frames: list[Frame]) -> list[Candidate]:
     """Mend the best start of each kind, until one comes out well."""
     rooms = rooms_of(part.solid, frames, part.scale)
+    planes = mirror_planes(part.solid, frames, part.scale)
     made: list[Candidate] = []
     # bodies and holes too many or too few are what mending sees to
     starts.sort(key=lambda c: part.price * c.program.numbers - c.iou)
     for start in _varied(starts, MOST_STARTS):
         budget = Budget(part.limit, part.price, 5 * part.price, effort=part.effort)
-        features = mend(start.program.features, start.solid, part.solid, frames, part.scale, budget, rooms)
+        features = mend(start.program.features, start.solid, part.solid, frames, part.scale, budget, rooms, planes)
         if len(features) > len(start.program.features):
             made += [c for c in [scored(part, f"{start.program.route} mended", features)] if c]
             if made and made[-1].score > part.enough(WELL_MENDED):
