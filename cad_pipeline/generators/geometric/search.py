@@ -36,6 +36,8 @@ LONG = 90
 LONG_PIECE = 50
 LIKELY = 0.9
 WELL_MENDED = 0.994
+# a text so short and so close is not worth another search for a closer one
+SHORTLY_MENDED = 0.99
 TURNS_WELL = 0.99
 
 
@@ -193,7 +195,8 @@ def _mended(part: Part, starts: list[Candidate], frames: list[Frame]) -> list[Ca
         features = mend(start.program.features, start.solid, part.solid, frames, part.scale, budget, rooms, planes)
         if len(features) > len(start.program.features):
             made += [c for c in [scored(part, f"{start.program.route} mended", features)] if c]
-            if made and made[-1].score > part.enough(WELL_MENDED):
+            short = made and made[-1].program.numbers <= LONG
+            if made and made[-1].score > part.enough(SHORTLY_MENDED if short else WELL_MENDED):
                 break
     return made
 
