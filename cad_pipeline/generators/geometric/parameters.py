@@ -155,6 +155,10 @@ def difference(a: str, b: str) -> str:
     """Write a difference; terms of sums that stand on both sides cancel."""
     if _is_zero_text(b):
         return a
+    if b.startswith("-") and " " not in b:
+        return total(a, b[1:])
+    if _is_zero_text(a) and " " not in b:
+        return f"-{b}"
     left, right = a.split(" + "), b.split(" + ")
     if " - " not in a + b:
         for term in list(right):

@@ -17,6 +17,7 @@ from cad_pipeline.generators.geometric.inner_loops import Piece, TakenApart, tak
 from cad_pipeline.generators.geometric.mending import Budget, mend, rooms_of
 from cad_pipeline.generators.geometric.part import Part
 from cad_pipeline.generators.geometric.pruning import lightened
+from cad_pipeline.generators.geometric.rods import rods
 from cad_pipeline.generators.geometric.room import Room, silhouette_features
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.turned import axis_frame, explain_turned, turned_share
@@ -36,6 +37,7 @@ LONG = 90
 LONG_PIECE = 50
 LIKELY = 0.9
 WELL_MENDED = 0.994
+HALF = 0.5
 # a text so short and so close is not worth another search for a closer one
 SHORTLY_MENDED = 0.99
 TURNS_WELL = 0.99
@@ -172,15 +174,18 @@ def _explained(part: Part, frames: list[Frame]) -> list[Candidate]:
 
 
 def _free_form(part: Part, frames: list[Frame]) -> list[Candidate]:
-    """Stack contours and loft through them: what can be said of a part that no features explain."""
+    """What can be said of a part that no features explain: rods, if it is made of them, else contours and lofts."""
     directions = [Direction(part, frame, number) for number, frame in enumerate(frames)]
+    built = scored(part, "rods", rods(part.vertices, part.faces, part.solid, part.scale))
+    if built is not None and built.iou > HALF:
+        return [built, *_mended(part, [built], frames)]
     found = [
         c
         for d in directions[:2]
         for count in (6, 12)
         if (c := scored(part, f"contours {d.number}.{count}", d.contours(count)))
     ]
-    return found + [c for d in directions if (c := scored(part, f"lofts {d.number}", d.lofts(12)))]
+    return found + [c for d in directions if (c := scored(part, f"lofts {d.number}", d.lofts(16)))]
 
 
 def _mended(part: Part, starts: list[Candidate], frames: list[Frame]) -> list[Candidate]:
