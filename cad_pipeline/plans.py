@@ -76,7 +76,9 @@ def _search(plan: str, sandbox: Sandbox | None, model: ModelOptions) -> tuple[St
     if plan == "geometric":
         from cad_pipeline.generators.geometric import GeometricGenerator
 
-        return (Stage(GeometricGenerator(), rounds=3), _crumbs(), *_booleans(sandbox))
+        best, next_best = Stage(GeometricGenerator()), Stage(GeometricGenerator(), rounds=2)
+        # where the best is spoilt by a boolean, mending that is better than a lesser program
+        return (best, *_booleans(sandbox), next_best, _crumbs(), *_booleans(sandbox))
     if plan == "qwen":
         from cad_pipeline.generators.checkpoint import ModelChoice, find_checkpoint
         from cad_pipeline.generators.qwen3_vl import Qwen3VLGenerator
@@ -136,7 +138,7 @@ def _crumbs() -> Stage:
 def _booleans(sandbox: Sandbox | None) -> tuple[Stage, ...]:
     from cad_pipeline.generators.sound_booleans import SoundBooleans
 
-    return () if sandbox is None else (Stage(SoundBooleans(sandbox), rounds=2),)
+    return () if sandbox is None else (Stage(SoundBooleans(sandbox)),)
 
 
 def _facets() -> Stage:

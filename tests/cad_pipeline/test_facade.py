@@ -131,7 +131,7 @@ def test_the_defaults_of_the_library_and_the_command_line_are_those_of_the_parts
     assert Options().min_iou == Tolerance().min_iou and Options().timeout_s == Limits().wall_s
     assert Options().isolation is Isolation.STRICT
     names = [stage.generator.name for stage in default_pipeline().plan]
-    assert names == ["geometric", "crumbs", "sound booleans", "facets", "edit guard"]
+    assert names == ["geometric", "sound booleans", "geometric", "crumbs", "sound booleans", "facets", "edit guard"]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox needs Linux")

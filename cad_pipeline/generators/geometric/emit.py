@@ -48,8 +48,7 @@ class Text:
 def emit(program: FeatureProgram, title: str, tolerance: float) -> Text:
     """Write `program`; `title` becomes its docstring, `tolerance` (mm) is used to recognise patterns."""
     writer = _Writer(datum=_datum(program.features, tolerance), tolerance=tolerance)
-    for group in _grouped(program.features):
-        writer.write(group)
+    writer.write_all(program.features)
     writer.statements = writer.book.inlined(writer.statements)
     lines = [f'"""{title}"""', "", "import cadquery as cq", ""]
     block = writer.book.lines()
@@ -124,6 +123,25 @@ class _Writer:
     begun: bool = False
     bodies: int = 0
 
+    def write_all(self, features: Sequence[Feature]) -> None:
+        """Write all features; of those whose order does not matter, first what stands on a height that is known."""
+        groups = _grouped(features)
+        while groups:
+            self.write(groups.pop(self._next(groups)))
+
+    def _next(self, groups: list[list[Feature]]) -> int:
+        if self.begun:
+            mode = groups[0][0].mode
+            for k, group in enumerate(groups):
+                feature = group[0]
+                if feature.mode is not mode or not isinstance(feature, Extrusion):
+                    break
+                dz = self._local(feature.frame)[2]
+                levels = self._levels(feature.frame.axes[2])
+                if any(levels.find(_clean(z - dz)) is not None for z in (feature.low, feature.high)):
+                    return k
+        return 0
+
     def write(self, group: list[Feature]) -> None:
         """Write one statement for a group of equal features."""
         feature = group[0]
@@ -168,8 +186,7 @@ class _Writer:
         self.bodies += 1
         word = "cavity" if body.mode is Mode.CUT else "body"
         self.subject, self.begun = word if self.bodies == 1 else f"{word}_{self.bodies}", False
-        for group in _grouped(body.features):
-            self.write(group)
+        self.write_all(body.features)
         name, self.subject, self.begun = self.subject, outer, begun
         return name
 

@@ -54,7 +54,7 @@ def frame_along(normal: Vector, origin: Vector, x_hint: Vector | None = None) ->
     """Make a frame whose z is `normal`; a named plane where it is one, else x along `x_hint`."""
     normal = normal / np.linalg.norm(normal)
     for name_x, name_n in ((x, n) for _, x, n in _NAMED):
-        if x_hint is None and np.allclose(normal, name_n, atol=1e-9):
+        if x_hint is None and np.allclose(normal, name_n, rtol=0.0, atol=1e-12):
             x_dir = np.array(name_x, dtype=np.float64)
             return Frame(origin, np.array([x_dir, np.cross(normal, x_dir), normal]))
     if x_hint is None:

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from cad_pipeline.syntax import parse
-from cad_pipeline.values import Attempt, Mesh, Origin, Program, Target
+from cad_pipeline.values import Attempt, Mesh, Origin, Program, ProgramKind, Target
 
 if TYPE_CHECKING:
     from cad_pipeline.generators.geometric.emit import Text
@@ -33,7 +33,8 @@ class GeometricGenerator:
     def propose(self, target: Target, history: Sequence[Attempt], /, *, samples: int = 1) -> Sequence[Program]:
         """Propose the search's next candidates for the target's mesh."""
         mine = [attempt for attempt in history if attempt.program.origin.generator == self.name]
-        reached = max((a.verdict.iou or 0.0 for a in mine if a.execution.sound), default=0.0)
+        features = [a for a in history if a.program.kind is ProgramKind.FEATURES]
+        reached = max((a.verdict.iou or 0.0 for a in features if a.execution.sound), default=0.0)
         round_ = len({a.program.origin.round for a in mine})
         programs: list[Program] = []
         for program in _texts(target.mesh)[len(mine) : len(mine) + samples]:
