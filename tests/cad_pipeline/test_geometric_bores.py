@@ -118,3 +118,10 @@ def test_what_is_filled_is_what_the_bores_cut():
     # the mesh's bores are polygons of 48 sides, the features round
     polygon = 48 / (2 * np.pi) * np.sin(2 * np.pi / 48)
     assert found.solid.volume() - part.volume() == pytest.approx(cut * polygon, rel=1e-4)
+
+
+@pytest.mark.parametrize("diameter", [9.779, 5.08, 13.081])
+def test_a_drill_keeps_its_size_in_a_large_part(diameter):
+    part = block(1100, 300, 20) - drill(AXES["z"], diameter / 2, (100, 20, 0), -20, 20)
+    (bore,) = filled(part).bores
+    assert 2 * bore.shape.radius == pytest.approx(diameter, abs=max(0.01, 1e-3 * diameter))
