@@ -1,4 +1,4 @@
-"""Fewer triangles for the search: as many as are asked for, the same solid within the tolerance, nothing else touched."""
+"""Fewer triangles for the search: as many as are asked for, the same solid within the tolerance."""
 
 from __future__ import annotations
 
