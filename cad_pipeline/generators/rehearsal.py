@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cad_pipeline.syntax import parse
 
-__all__ = ["LEFT_OUT", "NOTHING", "Step", "rehearsed", "steps_of"]
+__all__ = ["CHOICES", "LEFT_OUT", "NOTHING", "Step", "rehearsed", "steps_of"]
 
 NOTHING = "as it is"
 LEFT_OUT = "left out"
@@ -112,6 +112,8 @@ _HELPS = (
     "move=5e-04",
     "move=-5e-04",
 )
+
+CHOICES = (NOTHING, LEFT_OUT, *_HELPS)
 
 _LOOK = '''\
 import cadquery as _cq

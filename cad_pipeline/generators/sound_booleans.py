@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cad_pipeline.generators.rehearsal import LEFT_OUT, NOTHING, Step, rehearsed, steps_of
+from cad_pipeline.generators.rehearsal import CHOICES, LEFT_OUT, NOTHING, Step, rehearsed, steps_of
 from cad_pipeline.parameters import read_parameters
 from cad_pipeline.roles import Sandbox
 from cad_pipeline.syntax import parse
@@ -32,7 +32,12 @@ _REHEARSALS = 3
 _PASSES = 3
 _WORTH = 0.002
 _LOST = 0.01
-_SAID = re.compile(r"^(try|step) (\d+) (.*?)(?: of ([\d.e+-]+))?$", re.MULTILINE)
+# a program may print what it likes: only what a rehearsal can say is heard
+_LENGTH = r"\d{1,12}(?:\.\d{1,20})?(?:e[+-]?\d\d)?"
+_SAID = re.compile(
+    rf"^(try|step) (\d{{1,4}}) ({'|'.join(map(re.escape, CHOICES))})(?: of ({_LENGTH}))?$",
+    re.MULTILINE,
+)
 _WIDTH = 116
 
 
@@ -161,7 +166,15 @@ def _with_choice(lines: list[bytes], step: Step, choice: str) -> None:
     tool, call = step.call.args[0], step.call
     kind, _, value = choice.partition("=")
     if kind == "move":
-        _insert(lines, tool.end_lineno, tool.end_col_offset, f".translate(({value}, {value}, {value}))")
+        simple = isinstance(tool, ast.Call | ast.Name | ast.Attribute)
+        _insert(
+            lines,
+            tool.end_lineno,
+            tool.end_col_offset,
+            f"{'' if simple else ')'}.translate(({value}, {value}, {value}))",
+        )
+        if not simple:
+            _insert(lines, tool.lineno, tool.col_offset, "(")
     else:
         head = lines[(call.end_lineno or 1) - 1][: (call.end_col_offset or 1) - 1].rstrip()
         comma = "" if head.endswith((b"(", b",")) else ", "

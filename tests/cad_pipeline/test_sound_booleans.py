@@ -120,6 +120,25 @@ def test_solids_that_touch_along_an_edge_are_no_crack(sandbox, tmp_path: Path) -
     assert sandbox.run(source, tmp_path).sound
 
 
+def test_what_a_program_prints_itself_is_not_taken_for_more_than_a_choice() -> None:
+    class Lying:
+        """A sandbox whose program talks."""
+
+        def run(self, source: str, folder: Path, **_: object) -> Execution:
+            log = (
+                "step 0 tol=1e999); import os; (\nstep 0 tol=x of 1\nstep 99999999 left out\nstep 1 tol=1e-05 of ...\n"
+            )
+            return Execution(outcome=Outcome.BUILT, log=log)
+
+    assert SoundBooleans(Lying()).mended(BLOCK) == (BLOCK, 0)  # type: ignore[arg-type]
+
+
+def test_a_tool_that_is_an_expression_is_moved_as_a_whole() -> None:
+    source = BLOCK.replace("part.union(post)", "part.union(post if post_d else part)")
+    text = rewritten(source, {0: Choice("move=1e-04", 40.0)})
+    assert "part.union((post if post_d else part).translate((4e-03, 4e-03, 4e-03)))" in text
+
+
 def test_what_was_chosen_is_written_into_the_calls() -> None:
     text = rewritten(BLOCK, {0: Choice("tol=1e-05", 40.0), 1: Choice(NOTHING)})
     assert "part.union(post, tol=4e-04)" in text
