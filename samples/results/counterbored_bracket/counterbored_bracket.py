@@ -19,12 +19,12 @@ zx = cq.Workplane("ZX", origin=(25.0, -30.0, 22.5))
 yz = cq.Workplane("YZ", origin=(25.0, -30.0, 22.5))
 xy = cq.Workplane("XY", origin=(25.0, -30.0, 22.5))
 
-part = (zx.polyline([(-22.5, 25.0), (-22.5, -25.0), (22.5, -25.0), (22.5, -17.0), (-14.5, -17.0), (-14.5, 25.0)])
-    .close().extrude(base_height))
-part = part.union(zx.workplane(offset=base_height).polyline([(-22.5, 25.0), (-22.5, -25.0), (22.5, -25.0),
-    (22.5, -17.0), (9.5, -17.0), (-14.5, 7.0), (-14.5, 25.0)]).close().extrude(step_height))
-part = part.union(zx.workplane(offset=base_height + step_height).polyline([(-22.5, 25.0), (-22.5, -25.0),
-    (22.5, -25.0), (22.5, -17.0), (-14.5, -17.0), (-14.5, 25.0)]).close().extrude(step_height_2))
+part = (zx.moveTo(-22.5, 25.0).vLineTo(-25.0).hLineTo(22.5).vLineTo(-17.0).hLineTo(-14.5).vLineTo(25.0).close()
+    .extrude(base_height))
+part = part.union(zx.workplane(offset=base_height).moveTo(-22.5, 25.0).vLineTo(-25.0).hLineTo(22.5).vLineTo(-17.0)
+    .hLineTo(9.5).lineTo(-14.5, 7.0).vLineTo(25.0).close().extrude(step_height))
+part = part.union(zx.workplane(offset=base_height + step_height).moveTo(-22.5, 25.0).vLineTo(-25.0).hLineTo(22.5)
+    .vLineTo(-17.0).hLineTo(-14.5).vLineTo(25.0).close().extrude(step_height_2))
 part = (part.copyWorkplane(yz.workplane(offset=hole_z)).center(30.0, 7.5).rarray(hole_pitch_x, 1.0, 2, 1)
     .hole(hole_d))
 part = (part.copyWorkplane(xy.workplane(offset=hole_z_2)).center(7.0, 30.0).rarray(1.0, hole_pitch_y, 1, 2)

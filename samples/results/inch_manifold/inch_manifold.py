@@ -18,8 +18,8 @@ hole_depth     = 12.0    # mm
 yz = cq.Workplane("YZ", origin=(-63.5, 0.0, 15.875))
 xy = cq.Workplane("XY", origin=(-63.5, 0.0, 15.875))
 
-part = (yz.polyline([(-19.05, -15.875), (19.05, -15.875), (19.05, 14.2875), (17.4625, 15.875), (-17.4625, 15.875),
-    (-19.05, 14.2875)]).close().extrude(base_height))
+part = (yz.moveTo(0.0, -15.875).hLineTo(19.05).vLineTo(14.2875).lineTo(17.4625, 15.875).hLineTo(0.0).mirrorY()
+    .extrude(base_height))
 part = part.copyWorkplane(yz.workplane(offset=base_height)).hole(hole_d)
 part = (part.copyWorkplane(xy.workplane(offset=hole_z)).center(63.5, 0.0).rarray(hole_pitch_x, hole_pitch_y, 2, 2)
     .cboreHole(hole_d_2, cbore_d, cbore_depth))

@@ -5,7 +5,7 @@ import cadquery as cq
 # Dimensions
 base_height   = 1.5   # mm
 base_d        = 36.0  # mm
-boss_z        = 12.5  # mm: height above the datum
+step_height   = 11.0  # mm
 boss_height   = 1.5   # mm
 boss_d        = 36.0  # mm
 turned_d      = 20.0  # mm
@@ -14,7 +14,8 @@ hole_z        = 10.0  # mm: height of the mouth
 hole_d        = 4.2   # mm
 hole_depth    = 7.0   # mm
 hole_d_2      = 8.0   # mm
-boss_top = boss_z + boss_height
+step_top = base_height + step_height
+boss_top = step_top + boss_height
 turned_top = boss_top + turned_height
 
 xy = cq.Workplane("XY")
@@ -22,7 +23,6 @@ xz = cq.Workplane("XZ")
 yz = cq.Workplane("YZ")
 
 part = xy.circle(base_d / 2).extrude(base_height)
-part = part.union(xy.workplane(offset=boss_z).circle(boss_d / 2).extrude(boss_height))
 part = part.union(xy.workplane(offset=base_height).moveTo(7.2769, -13.5104).lineTo(7.8857, -13.16434)
     .threePointArc((7.961808, -10.95851), (10.0832, -11.56775)).radiusArc((11.56775, -10.0832), -15.34554)
     .threePointArc((10.95851, -7.961808), (13.16434, -7.8857)).radiusArc((14.11747, -6.0151), -15.3456)
@@ -44,7 +44,8 @@ part = part.union(xy.workplane(offset=base_height).moveTo(7.2769, -13.5104).line
     .threePointArc((-4.185814, -12.88257), (-3.43174, -14.95685)).radiusArc((-1.35814, -15.2853), -15.34563)
     .threePointArc((0.0, -13.54551), (1.35814, -15.2853)).radiusArc((3.43174, -14.95685), -15.34563)
     .threePointArc((4.185814, -12.88257), (6.0151, -14.11747)).lineTo(6.6529, -13.82834).close()
-    .extrude(boss_z - base_height))
+    .extrude(step_height))
+part = part.union(xy.workplane(offset=step_top).circle(boss_d / 2).extrude(boss_height))
 part = part.union(xz.polyline([(turned_d / 2, boss_top), (turned_d / 2, turned_top), (0.0, turned_top),
     (0.0, boss_top)]).close().revolve(360, (0, 0, 0), (0, 1, 0)))
 part = part.copyWorkplane(yz.workplane(offset=hole_z)).pushPoints([(0.0, 18.0)]).hole(hole_d, depth=hole_depth)
