@@ -27,12 +27,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 HAZARDS = "cad_pipeline.batch.doubles:hazardous_pipeline"
 # of twenty parts; the rest are plates
 MIX = ("hang", "segfault", "bomb", "vanish", "letter", "empty", "poor", "raise", "busy", "busy", "wait", "wait")
-QUADS = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
 MARK = "CAD_PIPELINE_CHAOS"
 PART_TIMEOUT_S = 6.0
 GIVE_UP_S = 1800.0
@@ -271,8 +268,8 @@ def started_after_the_end(out: Path) -> Iterator[str]:
 
 def make_parts(folder: Path, count: int) -> Path:
     """Write blocks of different sizes, named for what they do to a worker, and files that are no meshes."""
+    from cad_pipeline.doubles import block
     from cad_pipeline.mesh import write_stl
-    from cad_pipeline.values import Mesh
 
     folder.mkdir(parents=True)
     for number in range(count):
@@ -281,9 +278,7 @@ def make_parts(folder: Path, count: int) -> Path:
         if kind in ("letter", "empty"):
             place.write_text("Dear reader,\n" if kind == "letter" else "")
             continue
-        corners = np.array([[x, y, z] for x in (0, 30) for y in (0, 20) for z in (0, 10)], dtype=float)
-        faces = np.array([each for a, b, c, d in QUADS for each in ((a, b, c), (a, c, d))])
-        write_stl(Mesh(name=place.stem, vertices=corners * (1.0 + number / 100.0), faces=faces), place)
+        write_stl(block(place.stem, 1.0 + number / 100.0), place)
     return folder
 
 

@@ -20,11 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 ROOT = Path(__file__).resolve().parent.parent
 HAZARDS = "cad_pipeline.batch.doubles:hazardous_pipeline"
-QUADS = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
 MANY_ROWS = 10_000
 
 
@@ -230,16 +227,14 @@ def missing(folder: Path, count: int) -> Path:
 
 def make_parts(folder: Path, kind: str, count: int) -> Path:
     """Write blocks that are named for what they do."""
+    from cad_pipeline.doubles import block
     from cad_pipeline.mesh import write_stl
-    from cad_pipeline.values import Mesh
 
     place = folder / "parts"
     place.mkdir()
-    corners = np.array([[x, y, z] for x in (0, 30) for y in (0, 20) for z in (0, 10)], dtype=float)
-    faces = np.array([each for a, b, c, d in QUADS for each in ((a, b, c), (a, c, d))])
     for number in range(count):
         name = f"{kind}-{number:04d}"
-        write_stl(Mesh(name=name, vertices=corners * (1.0 + number / 100.0), faces=faces), place / f"{name}.stl")
+        write_stl(block(name, 1.0 + number / 100.0), place / f"{name}.stl")
     return place
 
 

@@ -28,6 +28,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_pipeline.mesh import write_stl
+from cad_pipeline.values import Mesh
+
 ROOT = Path(__file__).resolve().parent.parent
 GOAL_S = 60.0
 # halvings of every edge after the solid was meshed: each makes four triangles of one
@@ -67,7 +70,8 @@ def main() -> int:
         for count in options.triangles:
             for name, make in makers:
                 path = Path(folder) / f"{name}_{count}.stl"
-                write_stl(path, *make(count))
+                vertices, faces = make(count)
+                write_stl(Mesh(name=name, vertices=vertices, faces=faces), path)
                 rows.append(convert(path, Path(folder) / "out", options.timeout, more))
                 path.unlink()
                 print_row(rows[-1])
@@ -146,16 +150,6 @@ def bumpy_sphere(count: int, radius: float = 50.0) -> Triangles:
         (south, other[-1], one[-1]),
     ]
     return vertices, np.vstack([np.stack(each, axis=1) for each in faces])
-
-
-def write_stl(path: Path, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> None:
-    """Write a binary STL in mm; the normals are left to the reader."""
-    record = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("more", "<u2")])
-    records = np.zeros(len(faces), dtype=record)
-    records["corners"] = vertices[faces]
-    with path.open("wb") as file:
-        file.write(bytes(80) + np.uint32(len(faces)).tobytes())
-        records.tofile(file)
 
 
 def convert(path: Path, out: Path, timeout_s: float, more: Sequence[str]) -> Row:

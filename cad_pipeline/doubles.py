@@ -11,11 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cad_pipeline.values import Target, Verdict
+import numpy as np
+
+from cad_pipeline.values import Mesh, Target, Verdict
 from cad_sandbox.execution import Execution, Outcome, SandboxUnavailable
 from cad_sandbox.limits import Limits
 
-__all__ = ["ScriptedSandbox", "ScriptedVerifier", "built"]
+__all__ = ["ScriptedSandbox", "ScriptedVerifier", "block", "built"]
+
+_QUADS = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
+
+
+def block(name: str = "block", scale: float = 1.0) -> Mesh:
+    """Make the mesh of a block of 30 × 20 × 10 mm, times `scale`, with a corner at the origin."""
+    corners = np.array([[x, y, z] for x in (0, 30) for y in (0, 20) for z in (0, 10)], dtype=float) * scale
+    faces = np.array([each for a, b, c, d in _QUADS for each in ((a, b, c), (a, c, d))])
+    return Mesh(name=name, vertices=corners, faces=faces)
 
 
 def built(*, volume_mm3: float, solids: int = 1) -> Execution:

@@ -12,20 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
+from cad_pipeline import doubles
 from cad_pipeline.batch import Batch, Home, Machines, reconstruct_all
 from cad_pipeline.batch.cluster import Resources, cluster, refuse_without_gpu, sizes_for
 from cad_pipeline.errors import InputError, MissingPieceError
 from cad_pipeline.mesh import write_stl
 from cad_pipeline.options import Options
-from cad_pipeline.values import Mesh
 
 pytest.importorskip("ray")
 
 ROOT = Path(__file__).resolve().parents[2]
-QUADS = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
 DOUBLES = "cad_pipeline.batch.doubles"
 MACHINES = Machines(workers=2, memory_mb=256, num_gpus=0.0, gpu_workers=1, parts_per_gpu_batch=4)
 
@@ -42,10 +40,8 @@ def ray_of_two() -> Iterator[Resources]:
 
 def blocks(folder: Path, *names: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    corners = np.array([[x, y, z] for x in (0, 30) for y in (0, 20) for z in (0, 10)], dtype=float)
-    faces = np.array([each for a, b, c, d in QUADS for each in ((a, b, c), (a, c, d))])
     for name in names:
-        write_stl(Mesh(name=name, vertices=corners, faces=faces), folder / f"{name}.stl")
+        write_stl(doubles.block(name), folder / f"{name}.stl")
     return folder
 
 

@@ -7,25 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
+from cad_pipeline import doubles
 from cad_pipeline.batch.filesystems import Home
 from cad_pipeline.batch.ledger import Cause, Ledger, Poisoned, Started, cause_in
 from cad_pipeline.batch.manifest import Kind, Row, earlier_names, lay_down, read_items, read_rows
 from cad_pipeline.errors import InputError
 from cad_pipeline.mesh import write_stl
-from cad_pipeline.values import Mesh
 
-QUADS = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
 CRASH = "plate: reading\nFatal Python error: Segmentation fault\n\nCurrent thread 0x1 (most recent call first):\n"
 
 
 def block(place: Path, scale: float = 1.0) -> Path:
-    corners = np.array([[x, y, z] for x in (0, 30) for y in (0, 20) for z in (0, 10)], dtype=float) * scale
-    faces = np.array([each for a, b, c, d in QUADS for each in ((a, b, c), (a, c, d))])
     place.parent.mkdir(parents=True, exist_ok=True)
-    write_stl(Mesh(name=place.stem, vertices=corners, faces=faces), place)
+    write_stl(doubles.block(place.stem, scale), place)
     return place
 
 

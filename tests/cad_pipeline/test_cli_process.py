@@ -12,15 +12,13 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from cad_pipeline.doubles import block
 from cad_pipeline.mesh import write_stl
-from cad_pipeline.values import Mesh
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox needs Linux")
 
-QUADS = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
 PROGRAM = """\
 import cadquery as cq
 
@@ -43,9 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a folder with two blocks, a program for one of them, and a file that is no mesh."""
     folder = tmp_path_factory.mktemp("cli")
     for name, scale in (("block", 1.0), ("large", 2.0)):
-        corners = np.array([[x, y, z] for x in (0, 30) for y in (0, 20) for z in (0, 10)], dtype=float) * scale
-        faces = np.array([each for a, b, c, d in QUADS for each in ((a, b, c), (a, c, d))])
-        write_stl(Mesh(name=name, vertices=corners, faces=faces), folder / f"{name}.stl")
+        write_stl(block(name, scale), folder / f"{name}.stl")
     (folder / "block.py").write_text(PROGRAM)
     (folder / "forever.py").write_text("while True:\n    pass\n")
     (folder / "letter.stl").write_text("Dear reader,\nthis is no mesh.\n")

@@ -37,8 +37,7 @@ def agreed(features: Sequence[Feature], target: Manifold, scale: Scale, price: f
     A number that need not be read any more may cost `price` in IoU.
     """
     judge = _Judge(target)
-    kept = _joined(list(features), judge, price)
-    reached, tunnels = judge(kept)
+    kept, (reached, tunnels) = _joined(list(features), judge, price)
     for share in _NEAR:
         trial = _cornered(kept, share * scale.size)
         if trial is None:
@@ -65,22 +64,21 @@ class _Judge:
 # -- prisms ---------------------------------------------------------------------------------------------------------
 
 
-def _joined(features: list[Feature], judge: _Judge, price: float) -> list[Feature]:
-    """Join prisms that stand on each other with like outlines, as long as it pays."""
-    reached: tuple[float, int] | None = None
+def _joined(features: list[Feature], judge: _Judge, price: float) -> tuple[list[Feature], tuple[float, int]]:
+    """Join prisms that stand on each other with like outlines, as long as it pays; with what was judged of them."""
+    reached = judge(features)
     refused: set[tuple[int, int, int]] = set()
     for _ in range(_MOST_TRIALS):
         option = min(_options(features, judge.volume, price, refused), key=lambda o: o[0], default=None)
         if option is None:
             break
-        reached = reached or judge(features)
         _, key, saved, trial = option
         after = judge(trial)
         if after[0] >= reached[0] - _JOIN * price * saved and after[1] == reached[1]:
             features, reached = trial, after
         else:
             refused.add(key)
-    return features
+    return features, reached
 
 
 def _options(

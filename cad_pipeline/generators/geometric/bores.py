@@ -14,12 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
-from cad_pipeline.generators.geometric.facets import Facets
+from cad_pipeline.generators.geometric.facets import Facets, components
 from cad_pipeline.generators.geometric.features import Extrusion, Mode
-from cad_pipeline.generators.geometric.frame import Frame, frame_along
+from cad_pipeline.generators.geometric.frame import Frame, frame_along, straightened, upright
 from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.rings import outer_circle
 from cad_pipeline.generators.geometric.scale import Scale
@@ -107,9 +105,7 @@ def _patches(facets: Facets) -> list[Ints]:
     one, two = (facets.of_triangle[facets.sides[:, k]] for k in (0, 1))
     cosine = np.einsum("ij,ij->i", facets.normal[one], facets.normal[two])
     joined = (one != two) & (cosine > SHALLOW)
-    count = len(facets.area)
-    graph = coo_matrix((np.ones(int(joined.sum()), dtype=np.int8), (one[joined], two[joined])), shape=(count, count))
-    _, label = connected_components(graph, directed=False)
+    label = components(len(facets.area), np.column_stack([one, two])[joined])
     order = np.argsort(label, kind="stable")
     starts = np.nonzero(np.diff(np.r_[-1, label[order]]))[0]
     return [patch.astype(np.int64) for patch in np.split(order, starts[1:]) if len(patch) >= 8]
@@ -120,13 +116,9 @@ def _as_bore(
 ) -> Extrusion | None:
     weight = np.sqrt(area / area.sum())[:, None]
     _, singular, axes = np.linalg.svd(normals * weight, full_matrices=False)
-    axis = axes[2]
     if singular[2] > 0.01 or singular[1] < 0.3:
         return None
-    k = int(np.argmax(np.abs(axis)))
-    if np.abs(np.delete(axis, k)).max() < 2e-3:
-        axis = np.eye(3)[k]
-    axis = axis if axis[k] > 0 else -axis
+    axis = upright(straightened(axes[2], 2e-3))
     alike = next((f for f in frames if abs(float(f.axes[2] @ axis)) > 1 - 2e-6), None)
     frame = alike if alike is not None else frame_along(axis, np.zeros(3))
     corners = frame.to_local(vertices[np.unique(faces)])

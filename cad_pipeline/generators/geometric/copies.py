@@ -12,8 +12,8 @@ from cad_pipeline.generators.geometric.features import Extrusion, Feature, Hole,
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.scale import Scale
-from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Pair, Rectangle, Segment, Slot
-from cad_pipeline.generators.geometric.solids import Manifold, iou, to_frame
+from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Rectangle, Segment, Slot, reflected
+from cad_pipeline.generators.geometric.solids import Manifold, iou, mirrored, to_frame
 
 __all__ = ["MirrorPlane", "mirror_planes", "mirrored_outline", "paired", "same_outline", "with_images"]
 
@@ -71,16 +71,13 @@ def _together(a: Feature, b: Feature, near: float) -> Twice | None:
 
 def mirrored_outline(outline: Outline, across: int, at: float) -> Outline:
     """The image of an outline in the line x = `at` (`across` 0) or y = `at` (1), counter-clockwise again."""
-
-    def image(p: Pair) -> Pair:
-        return (2 * at - p[0], p[1]) if across == 0 else (p[0], 2 * at - p[1])
-
     segments = outline.segments
     n = len(segments)
     made = []
     for k in range(n):
         mid = segments[(n - k) % n].mid
-        made.append(Segment(image(segments[n - 1 - k].end), None if mid is None else image(mid)))
+        end = reflected(segments[n - 1 - k].end, across, at)
+        made.append(Segment(end, None if mid is None else reflected(mid, across, at)))
     return Outline(tuple(made))
 
 
@@ -127,15 +124,10 @@ def mirror_planes(target: Manifold, frames: Sequence[Frame], scale: Scale) -> li
             if any(abs(float(normal @ plane.normal)) > 1 - 1e-6 for _, plane in found):
                 continue
             at = nice(float(box[:, axis].mean()), scale.noise)
-            alike = iou(_image(local, axis, at), local)
+            alike = iou(mirrored(local, axis, at), local)
             if alike > _LIKE:
                 found.append((alike, MirrorPlane(normal, at + float(normal @ frame.origin))))
     return [plane for _, plane in sorted(found, key=lambda f: -f[0])[:_MOST_PLANES]]
-
-
-def _image(solid: Manifold, axis: int, at: float) -> Manifold:
-    normal = np.eye(3)[axis]
-    return solid.translate(-at * normal).mirror(normal).translate(at * normal)
 
 
 def with_images(features: Sequence[Feature], plane: MirrorPlane) -> list[Feature] | None:
@@ -162,8 +154,7 @@ def _twice(feature: Feature, axis: int, at: float) -> list[Feature]:
         if axis == 2:
             low, high = 2 * at - feature.high, 2 * at - feature.low
             return [feature, replace(feature, low=low, high=high, bottom=feature.top, top=feature.bottom)]
-        x, y = shape.centre
-        centre = (2 * at - x, y) if axis == 0 else (x, 2 * at - y)
+        centre = reflected(shape.centre, axis, at)
         if isinstance(shape, Circle):
             return [feature, replace(feature, shape=replace(shape, centre=centre))]
         return [feature, replace(feature, shape=replace(shape, centre=centre, angle=-shape.angle % 180.0))]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_pipeline.generators.geometric.frame import Frame, frame_along
+from cad_pipeline.generators.geometric.frame import Frame, frame_along, straightened
 
 __all__ = ["candidate_frames", "prismatic_share"]
 
 Vectors = NDArray[np.float64]
+# a direction so near to an axis of the world is it, but for float32's rounding
+_FLOAT32_NOISE = 2e-5
 
 
 def candidate_frames(vertices: Vectors, faces: NDArray[np.int64], most: int = 4) -> list[Frame]:
@@ -56,20 +58,12 @@ def _clusters(normals: Vectors, area: Vectors, most: int = 12) -> list[tuple[Vec
     total = np.stack([np.bincount(group, weights=area * folded[:, k]) for k in range(3)], axis=1)
     found: list[tuple[Vectors, float]] = []
     for k in np.argsort(-weight):
-        direction = _straightened(total[k] / np.linalg.norm(total[k]))
+        direction = straightened(total[k] / np.linalg.norm(total[k]), _FLOAT32_NOISE)
         if all(abs(float(direction @ d)) < 0.9999 for d, _ in found):
             found.append((direction, float(weight[k])))
         if len(found) >= most:
             break
     return found
-
-
-def _straightened(direction: Vectors) -> Vectors:
-    """Take a direction within float32 noise of a world axis as that axis."""
-    k = int(np.argmax(np.abs(direction)))
-    if np.abs(np.delete(direction, k)).max() < 2e-5:
-        return np.asarray(np.eye(3)[k])
-    return direction
 
 
 def _oriented(direction: Vectors, clusters: list[tuple[Vectors, float]]) -> Frame:

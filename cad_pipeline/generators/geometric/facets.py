@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["Facets", "facets_of"]
+__all__ = ["Facets", "components", "facets_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,15 +50,20 @@ def facets_of(vertices: Floats, faces: Ints, size: float, noise: float) -> Facet
     off_two = np.abs(np.einsum("ij,ij->i", vertices[far_one] - start, normal[two]))
     near = (np.minimum(off_one, off_two) < 3 * noise) & (np.einsum("ij,ij->i", normal[one], normal[two]) > 0.99)
     same = aligned | near
-    count = len(faces)
-    graph = coo_matrix((np.ones(int(same.sum()), dtype=np.int8), (one[same], two[same])), shape=(count, count))
-    groups, label = connected_components(graph, directed=False)
+    label = components(len(faces), sides[same])
+    groups = int(label.max()) + 1
     area: Floats = np.bincount(label, weights=double / 2.0, minlength=groups).astype(np.float64)
     middle = (a + b + c) / 3.0
     centroid = _weighted(label, groups, double / 2.0, middle)
     direction = _weighted(label, groups, double / 2.0, normal)
     length = np.linalg.norm(direction, axis=1)
-    return Facets(label.astype(np.int64), direction / np.maximum(length, 1e-300)[:, None], centroid, area, edges, sides)
+    return Facets(label, direction / np.maximum(length, 1e-300)[:, None], centroid, area, edges, sides)
+
+
+def components(count: int, links: Ints) -> Ints:
+    """Number the components (count,) of a graph of `count` nodes whose links are the rows of (n, 2)."""
+    graph = coo_matrix((np.ones(len(links), dtype=np.int8), (links[:, 0], links[:, 1])), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 def _weighted(label: Ints, groups: int, weight: Floats, values: Floats) -> Floats:

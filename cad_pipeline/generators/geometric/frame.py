@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Frame", "frame_along"]
+__all__ = ["Frame", "frame_along", "straightened", "upright"]
 
 Vector = NDArray[np.float64]
 
@@ -62,3 +62,16 @@ def frame_along(normal: Vector, origin: Vector, x_hint: Vector | None = None) ->
     x_dir = x_hint - normal * float(x_hint @ normal)
     x_dir = x_dir / np.linalg.norm(x_dir)
     return Frame(origin, np.array([x_dir, np.cross(normal, x_dir), normal]))
+
+
+def straightened(direction: Vector, within: float) -> Vector:
+    """Take a unit vector whose other components are all less than `within` as the axis of the world it is along."""
+    k = int(np.argmax(np.abs(direction)))
+    if np.abs(np.delete(direction, k)).max() < within:
+        return np.asarray(np.eye(3)[k])
+    return direction
+
+
+def upright(direction: Vector) -> Vector:
+    """Turn a direction so that its largest component is positive, since a line has no sense."""
+    return direction if direction[int(np.argmax(np.abs(direction)))] > 0 else -direction

@@ -14,11 +14,9 @@ from dataclasses import dataclass
 import manifold3d as m3
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from cad_pipeline.generators.geometric.bores import closed_loops, flat_triangles
-from cad_pipeline.generators.geometric.facets import Facets
+from cad_pipeline.generators.geometric.facets import Facets, components
 from cad_pipeline.generators.geometric.features import Mode
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.scale import Scale
@@ -72,13 +70,13 @@ def take_apart(vertices: Floats, faces: Ints, facets: Facets, whole: Manifold, s
     if not loops:
         return None
     cut = _marked(facets.edges, np.vstack(loops))
-    part_of = _components(len(faces), facets.sides[~cut])
+    part_of = components(len(faces), facets.sides[~cut])
     one, two = (part_of[facets.sides[cut, k]] for k in (0, 1))
     parted = one != two
     if not parted.any():
         return None
     base = _fullest(vertices, faces, part_of)
-    groups = _components(int(part_of.max()) + 1, np.column_stack([one, two])[parted & (one != base) & (two != base)])
+    groups = components(int(part_of.max()) + 1, np.column_stack([one, two])[parted & (one != base) & (two != base)])
     home = groups[part_of]
     beside = np.column_stack([one, two])[parted & ((one == base) | (two == base))]
     pieces: list[Piece] = []
@@ -121,7 +119,7 @@ def _inner_loops(vertices: Floats, faces: Ints, facets: Facets, scale: Scale) ->
     # the same vertex is another place on another facet's rim
     places, index = np.unique(np.column_stack([np.r_[start, end], np.r_[owner, owner]]), axis=0, return_inverse=True)
     tail, head = np.split(index.ravel(), 2)
-    loop = _components(len(places), np.column_stack([tail, head]))[tail]
+    loop = components(len(places), np.column_stack([tail, head]))[tail]
     area = _loop_areas(vertices, facets, start, end, owner, loop)
     largest: dict[int, int] = {}
     for number in np.unique(loop):
@@ -165,11 +163,6 @@ def _marked(edges: Ints, chosen: Ints) -> NDArray[np.bool_]:
     return np.isin(edges[:, 0] * count + edges[:, 1], chosen[:, 0] * count + chosen[:, 1])
 
 
-def _components(count: int, links: Ints) -> Ints:
-    graph = coo_matrix((np.ones(len(links), dtype=np.int8), (links[:, 0], links[:, 1])), shape=(count, count))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
-
-
 def _fullest(vertices: Floats, faces: Ints, part_of: Ints) -> int:
     """The component of the surface with the largest box, by its diagonal; the larger area among equals."""
     count = int(part_of.max()) + 1
@@ -202,7 +195,7 @@ def _piece(vertices: Floats, faces: Ints, mine: NDArray[np.bool_], facets: Facet
 def _count_rims(mine: NDArray[np.bool_], facets: Facets) -> int:
     edges = facets.edges[mine[facets.sides[:, 0]] != mine[facets.sides[:, 1]]]
     places, index = np.unique(edges, return_inverse=True)
-    return int(_components(len(places), index.reshape(edges.shape)).max()) + 1
+    return int(components(len(places), index.reshape(edges.shape)).max()) + 1
 
 
 def _bearing(mine: NDArray[np.bool_], facets: Facets) -> Floats:

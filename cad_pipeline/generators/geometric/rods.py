@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
+from cad_pipeline.generators.geometric.facets import components
 from cad_pipeline.generators.geometric.features import Extrusion, Feature
-from cad_pipeline.generators.geometric.frame import Frame, frame_along
+from cad_pipeline.generators.geometric.frame import Frame, frame_along, straightened, upright
 from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.rings import outer_circle
 from cad_pipeline.generators.geometric.scale import Scale
@@ -83,18 +82,10 @@ def _directions(vertices: Floats, faces: Ints) -> list[Floats]:
         if left[k]:
             alike = left & (np.abs(along @ along[k]) > _SAME_DIRECTION)
             left &= ~alike
-            axis = _settled(along[k])
+            axis = upright(straightened(along[k], _ON_AXIS))
             if all(abs(float(axis @ other)) < _SAME_DIRECTION for _, other in chosen):
                 chosen.append((float(length[alike].sum()), axis))
     return [axis for _, axis in sorted(chosen, key=lambda c: -c[0])[:_MOST_DIRECTIONS]]
-
-
-def _settled(axis: Floats) -> Floats:
-    """The axis, pointing up; the world's own where it nearly is one."""
-    k = int(np.argmax(np.abs(axis)))
-    if np.abs(np.delete(axis, k)).max() < _ON_AXIS:
-        return np.asarray(np.eye(3)[k])
-    return axis if axis[k] > 0 else -axis
 
 
 def _patches(faces: Ints) -> list[NDArray[np.intp]]:
@@ -103,9 +94,7 @@ def _patches(faces: Ints) -> list[NDArray[np.intp]]:
         return []
     corners, place = np.unique(faces, return_inverse=True)
     place = place.reshape(-1, 3)
-    pairs = np.vstack([place[:, [0, 1]], place[:, [1, 2]]])
-    graph = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(corners),) * 2)
-    _, home = connected_components(graph, directed=False)
+    home = components(len(corners), np.vstack([place[:, [0, 1]], place[:, [1, 2]]]))
     of_face = home[place[:, 0]]
     return [np.nonzero(of_face == k)[0] for k in np.unique(of_face)]
 

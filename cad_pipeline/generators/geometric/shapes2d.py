@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Circle", "Outline", "Rectangle", "RegularPolygon", "Segment", "Shape2D", "Slot"]
+__all__ = ["Circle", "Outline", "Rectangle", "RegularPolygon", "Segment", "Shape2D", "Slot", "reflected"]
 
 Points = NDArray[np.float64]
 Pair = tuple[float, float]
@@ -155,6 +155,11 @@ class Outline:
 
 
 Shape2D = Circle | Rectangle | Slot | RegularPolygon | Outline
+
+
+def reflected(point: Pair, across: int, at: float) -> Pair:
+    """The image of a point in the line x = `at` (`across` 0) or y = `at` (1)."""
+    return (2 * at - point[0], point[1]) if across == 0 else (point[0], 2 * at - point[1])
 
 
 def circle_through(a: Pair, b: Pair, c: Pair) -> tuple[float, float, float] | None:

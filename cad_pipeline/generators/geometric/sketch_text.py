@@ -17,7 +17,7 @@ from cad_pipeline.generators.geometric.shapes2d import (
     Slot,
     circle_through,
 )
-from cad_pipeline.generators.geometric.symmetry import Half, half_of, is_along
+from cad_pipeline.generators.geometric.symmetry import Half, count_along, half_of, is_along
 
 __all__ = ["arc_call", "half", "pair", "sketch_calls"]
 
@@ -83,13 +83,8 @@ def _outline(shape: Outline, *, whole: bool) -> str:
     if side is not None and side.numbers <= shape.numbers:
         return _mirrored(side)
     start, segments = shape.segments[-1].end, shape.segments
-    lines = sum(s.mid is None for s in segments)
-    along = sum(
-        s.mid is None and is_along(a, s.end) is not None
-        for a, s in zip([start, *(s.end for s in segments[:-1])], segments, strict=True)
-    )
-    # a list of points reads best where few of the lines run along an axis
-    if lines == len(segments) and 2 * along < lines:
+    # a list of points reads best where there are lines alone, and few of them run along an axis and save a number
+    if all(s.mid is None for s in segments) and 2 * count_along(start, segments) > 3 * len(segments):
         points = ", ".join(pair(*p) for p in (start, *(s.end for s in segments[:-1])))
         return f".polyline([{points}]).close()"
     last = segments[-1]

@@ -36,6 +36,7 @@ __all__ = [
     "count_tunnels",
     "iou",
     "mesh_solid",
+    "mirrored",
     "to_frame",
     "to_world",
     "without_crumbs",
@@ -67,6 +68,12 @@ def to_frame(solid: Manifold, frame: Frame) -> Manifold:
 def to_world(solid: Manifold, frame: Frame) -> Manifold:
     """Express a solid of `frame` in the world."""
     return solid.transform(np.column_stack([frame.axes.T, frame.origin]))
+
+
+def mirrored(solid: Manifold, axis: int, at: float) -> Manifold:
+    """The image of a solid across the plane where the coordinate `axis` is `at`."""
+    normal = np.eye(3)[axis]
+    return solid.translate(-at * normal).mirror(normal).translate(at * normal)
 
 
 def build(features: Iterable[Feature], start: Manifold | None = None) -> Manifold:
@@ -115,9 +122,7 @@ def as_solid(feature: Feature) -> Manifold:
         return to_world(_revolution(feature), feature.frame)
     if isinstance(feature, Twice):
         one = to_frame(as_solid(feature.feature), feature.frame)
-        normal = np.eye(3)[feature.axis]
-        image = one.translate(-feature.at * normal).mirror(normal).translate(feature.at * normal)
-        return to_world(one + image, feature.frame)
+        return to_world(one + mirrored(one, feature.axis, feature.at), feature.frame)
     if isinstance(feature, Body):
         return build(feature.features)
     if isinstance(feature, Loft):

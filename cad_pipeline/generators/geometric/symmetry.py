@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from cad_pipeline.generators.geometric.numbers import nice
-from cad_pipeline.generators.geometric.shapes2d import Outline, Pair, Segment, circle_through
+from cad_pipeline.generators.geometric.shapes2d import Outline, Pair, Segment, circle_through, reflected
 
 __all__ = ["Half", "count_along", "half_of", "is_along", "symmetrised"]
 
@@ -120,9 +120,7 @@ def _turn_of(outline: Outline, across: int, at: float, reach: float) -> int | No
 def _mirrors(p: Pair | None, q: Pair | None, across: int, at: float, reach: float) -> bool:
     if p is None or q is None:
         return p is q
-    image = list(q)
-    image[across] = 2 * at - image[across]
-    return math.dist(p, image) <= 3 * reach
+    return math.dist(p, reflected(q, across, at)) <= 3 * reach
 
 
 def _evened(p: Pair, q: Pair, across: int, at: float, rounding: float) -> tuple[Pair, Pair]:
