@@ -14,6 +14,7 @@ from dataclasses import replace
 from shapely.geometry import Polygon
 
 from cad_pipeline.generators.geometric.features import Body, Extrusion, Feature, Twice, count_numbers
+from cad_pipeline.generators.geometric.repeats import repeats
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Pair, Rectangle, Segment, Shape2D, Slot
 from cad_pipeline.generators.geometric.solids import Manifold, build, count_tunnels, iou
@@ -37,7 +38,8 @@ def agreed(features: Sequence[Feature], target: Manifold, scale: Scale, price: f
     A number that need not be read any more may cost `price` in IoU.
     """
     judge = _Judge(target)
-    kept, (reached, tunnels) = _joined(list(features), judge, price)
+    kept, judged = _joined(list(features), judge, price)
+    kept, (reached, tunnels) = _gathered(kept, judged, judge, scale, price)
     for share in _NEAR:
         trial = _cornered(kept, share * scale.size)
         if trial is None:
@@ -59,6 +61,27 @@ class _Judge:
     def __call__(self, features: Sequence[Feature]) -> tuple[float, int]:
         solid = build(features)
         return iou(solid, self._target), count_tunnels(solid)
+
+
+# -- repeats --------------------------------------------------------------------------------------------------------
+
+
+def _gathered(
+    features: list[Feature], reached: tuple[float, int], judge: _Judge, scale: Scale, price: float
+) -> tuple[list[Feature], tuple[float, int]]:
+    """Write what is made again and again once, as long as it pays; with what was judged of the features."""
+    for share in reversed(_NEAR):
+        for _ in range(_MOST_TRIALS):
+            trials = sorted(repeats(features, share * scale.size), key=count_numbers)
+            for trial in trials[:2]:
+                after = judge(trial)
+                saved = count_numbers(features) - count_numbers(trial)
+                if after[0] >= reached[0] - price * saved and after[1] == reached[1]:
+                    features, reached = trial, after
+                    break
+            else:
+                break
+    return features, reached
 
 
 # -- prisms ---------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_pipeline.generators.geometric.features import Extrusion, Feature, Hole, Twice
+from cad_pipeline.generators.geometric.features import Extrusion, Feature, Hole, Repeated, Twice
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.scale import Scale
@@ -136,7 +136,7 @@ def with_images(features: Sequence[Feature], plane: MirrorPlane) -> list[Feature
     for feature in features:
         turns = feature.frame.axes @ plane.normal
         axis = int(np.argmax(np.abs(turns)))
-        if abs(turns[axis]) < 1 - 1e-6 or isinstance(feature, Hole):
+        if abs(turns[axis]) < 1 - 1e-6 or isinstance(feature, Hole | Repeated):
             return None
         at = float(np.sign(turns[axis])) * plane.distance - float(feature.frame.axes[axis] @ feature.frame.origin)
         made += _twice(feature, axis, at)

@@ -21,7 +21,9 @@ from cad_pipeline.generators.geometric.features import (
     Hole,
     Loft,
     Mode,
+    Repeated,
     Revolution,
+    Turns,
     Twice,
 )
 from cad_pipeline.generators.geometric.frame import Frame
@@ -29,8 +31,17 @@ from cad_pipeline.generators.geometric.layout import wrapped
 from cad_pipeline.generators.geometric.numbers import nice, text
 from cad_pipeline.generators.geometric.parameters import Levels, ParameterBook, is_zero
 from cad_pipeline.generators.geometric.patterns import Grid, Polar, recognise
+from cad_pipeline.generators.geometric.placing import (
+    clean,
+    face_selector,
+    home,
+    raised,
+    relocated,
+    role_of,
+    shifted,
+)
 from cad_pipeline.generators.geometric.profile_text import profile_calls
-from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Segment, Shape2D, Slot
+from cad_pipeline.generators.geometric.shapes2d import Outline
 from cad_pipeline.generators.geometric.sketch_text import half, pair, sketch_calls
 from cad_pipeline.values import Parameter
 
@@ -62,7 +73,7 @@ def emit(program: FeatureProgram, title: str, tolerance: float) -> Text:
 def _datum(features: Sequence[Feature], tolerance: float) -> NDArray[np.float64]:
     """World point from which everything is measured: the middle of the base sketch, on its lower face."""
     base = features[0]
-    while isinstance(base, Body | Twice):
+    while isinstance(base, Body | Twice | Repeated):
         base = base.features[0] if isinstance(base, Body) else base.feature
     if isinstance(base, Revolution):
         return base.frame.origin
@@ -122,6 +133,7 @@ class _Writer:
     subject: str = "part"
     begun: bool = False
     bodies: int = 0
+    inline: bool = False
 
     def write_all(self, features: Sequence[Feature]) -> None:
         """Write all features; of those whose order does not matter, first what stands on a height that is known."""
@@ -138,7 +150,7 @@ class _Writer:
                     break
                 dz = self._local(feature.frame)[2]
                 levels = self._levels(feature.frame.axes[2])
-                if any(levels.find(_clean(z - dz)) is not None for z in (feature.low, feature.high)):
+                if any(levels.find(clean(z - dz)) is not None for z in (feature.low, feature.high)):
                     return k
         return 0
 
@@ -159,8 +171,10 @@ class _Writer:
             verb = "union" if feature.mode is Mode.ADD else "cut"
             self.statements.append(f"{self.subject} = {self.subject}.{verb}({solid})")
 
-    def _solid(self, feature: Extrusion | Revolution | Loft | Body | Twice) -> str:
+    def _solid(self, feature: Extrusion | Revolution | Loft | Body | Twice | Repeated) -> str:
         """Write what makes a feature's solid."""
+        if isinstance(feature, Repeated):
+            return self._repeated(feature)
         if isinstance(feature, Twice):
             assert not isinstance(feature.feature, Hole)
             return f"{self._solid(feature.feature)}{self._mirror(feature)}"
@@ -179,6 +193,30 @@ class _Writer:
         plane = f'"{named}"' if named else f"cq.Vector({', '.join(text(nice(c, 1e-9)) for c in normal)})"
         place = "" if all(is_zero(c) for c in (x, y, z)) else f", ({text(x)}, {text(y)}, {text(z)})"
         return f".mirror({plane}{place}, union=True)"
+
+    def _repeated(self, repeated: Repeated) -> str:
+        """Write the statement that draws the first of a repeated feature, and give the calls that place them all."""
+        frame, places = repeated.frame, repeated.places
+        role = role_of(repeated.feature, base=False)
+        dx, dy, dz = self._local(frame)
+        x, y, z = home(repeated, dz)
+        place = Frame(frame.to_world(np.array([[x, y, z]]))[0], frame.axes)
+        drawn = _Writer(np.zeros(3), self.tolerance, self.book, subject=role, inline=True)
+        drawn.levels[0.0, 0.0, 1.0] = self._levels(frame.axes[2])
+        name = f"one_{role}"
+        name += (
+            f"_{1 + sum(s.startswith(name) for s in self.statements)}"
+            if f"{name} = " in "".join(self.statements)
+            else ""
+        )
+        self.statements.append(f"{name} = {drawn._solid(relocated(repeated.feature, place))}")
+        if isinstance(places, Turns):
+            count = self.book.name(role, "count", places.count, unit="count")
+            start = text(places.start) if places.start else "0"
+            layout = f"{self._centre((x - dx, y - dy))}.polarArray(0, {start}, 360, {count})"
+        else:
+            layout = self._points([(x - dx + a, y - dy + b) for a, b in places.steps], role)
+        return f"{self._plane(frame.axes)}{layout}.eachpoint({name}, True)"
 
     def _body(self, body: Body) -> str:
         """Write the statements that make a body of its own, and give its name."""
@@ -199,10 +237,15 @@ class _Writer:
         if frame.plane_name is not None:
             name = frame.plane_name.lower()
             where = "" if at_origin else f", origin=({origin})"
-            line = f'{name} = cq.Workplane("{frame.plane_name}"{where})'
+            plane = f'cq.Workplane("{frame.plane_name}"{where})'
+            if self.inline:
+                return plane
+            line = f"{name} = {plane}"
         else:
             x, n = (", ".join(text(nice(c, 1e-9)) for c in v) for v in (axes[0], axes[2]))
             line = f"cq.Workplane(cq.Plane(origin=({origin}), xDir=({x}), normal=({n})))"
+            if self.inline:
+                return line
             name = next(
                 (k for k, v in self.planes.items() if v.endswith(line)),
                 f"plane_{'abcdefghijklmnop'[len(self.planes) % 16]}",
@@ -230,14 +273,14 @@ class _Writer:
 
     def _extrusion(self, group: list[Extrusion]) -> str:
         first = group[0]
-        role = _role(first, base=not self.statements and self.subject == "part")
+        role = role_of(first, base=not self.statements and self.subject == "part")
         dx, dy, dz = self._local(first.frame)
         plane = self._plane(first.frame.axes)
-        shapes = [_shifted(f.shape, dx, dy, self.tolerance) for f in group]
-        low, rise = self._levels(first.frame.axes[2]).span(role, *(_clean(v - dz) for v in (first.low, first.high)))
+        shapes = [shifted(f.shape, dx, dy, self.tolerance) for f in group]
+        low, rise = self._levels(first.frame.axes[2]).span(role, *(clean(v - dz) for v in (first.low, first.high)))
         where = self._raised(plane, low)
         if first.twist_deg:
-            x, y = (_clean(-v) for v in (dx, dy))
+            x, y = (clean(-v) for v in (dx, dy))
             at_axis = is_zero(x) and is_zero(y)
             place = plane if at_axis and low == "0.0" else f"{plane}.transformed(offset=({text(x)}, {text(y)}, {low}))"
             turn = self.book.name(role, "twist", first.twist_deg, unit="deg")
@@ -256,7 +299,7 @@ class _Writer:
         axis = feature.frame.axes[2]
         for blend, sign in ((feature.bottom, -1), (feature.top, 1)):
             if blend is not None:
-                calls += f".faces({_face_selector(axis * sign)}).edges(){self._blend(blend, role)}"
+                calls += f".faces({face_selector(axis * sign)}).edges(){self._blend(blend, role)}"
         return calls
 
     def _blend(self, blend: Blend, role: str) -> str:
@@ -267,11 +310,11 @@ class _Writer:
         return f".chamfer({text(blend.depth)}, {text(blend.size)})"
 
     def _loft(self, feature: Loft) -> str:
-        role = _role(feature, base=not self.statements and self.subject == "part")
+        role = role_of(feature, base=not self.statements and self.subject == "part")
         dx, dy, dz = self._local(feature.frame)
         plane = self._plane(feature.frame.axes)
-        heights = [_clean(z - dz) for z, _ in feature.sections]
-        shapes = [_shifted(shape, dx, dy, self.tolerance) for _, shape in feature.sections]
+        heights = [clean(z - dz) for z, _ in feature.sections]
+        shapes = [shifted(shape, dx, dy, self.tolerance) for _, shape in feature.sections]
         if len(shapes) > 2:
             # the sections of a free form are measured, not designed: nothing in them is worth a name
             calls = f"{self._raised(plane, text(heights[0]))}{sketch_calls(shapes[0], role, self.book, whole=True)}"
@@ -287,9 +330,9 @@ class _Writer:
         axes = feature.frame.axes
         dx, dy, dz = self._local(feature.frame)
         plane = self._plane(np.array([axes[0], axes[2], -axes[1]]))
-        profile = _moved(feature.profile, -dz)
+        profile = raised(feature.profile, -dz)
         calls = profile_calls(profile, self.book, self._levels(axes[2]))
-        x, y = -_clean(dx), -_clean(dy)
+        x, y = -clean(dx), -clean(dy)
         turned = "360, (0, 0, 0), (0, 1, 0)"
         if not (is_zero(x) and is_zero(y)):
             base = f"{plane}.transformed(offset=({text(x)}, 0, {text(-y)}))"
@@ -343,47 +386,3 @@ class _Writer:
                 f"{self._centre(layout.centre)}.rarray({pitch[0]}, {pitch[1]}, {layout.counts[0]}, {layout.counts[1]})"
             )
         return f".pushPoints([{', '.join(pair(*p) for p in layout.points)}])"
-
-
-def _role(feature: Feature, base: bool) -> str:
-    if base:
-        return "base"
-    shape = feature.shape if isinstance(feature, Extrusion) else None
-    if feature.mode is Mode.ADD:
-        return "boss" if isinstance(shape, Circle) else "step"
-    if isinstance(shape, Circle):
-        return "bore"
-    return "slot" if isinstance(shape, Slot) else "pocket"
-
-
-def _face_selector(axis: NDArray[np.float64]) -> str:
-    for name, direction in (("X", 0), ("Y", 1), ("Z", 2)):
-        if abs(abs(axis[direction]) - 1) < 1e-9:
-            return f'"{">" if axis[direction] > 0 else "<"}{name}"'
-    return f"cq.DirectionMinMaxSelector(cq.Vector({', '.join(text(nice(c, 1e-9)) for c in axis)}))"
-
-
-def _clean(value: float) -> float:
-    return nice(value, 1e-7 * max(1.0, abs(value)))
-
-
-def _shifted(shape: Shape2D, dx: float, dy: float, tolerance: float) -> Shape2D:
-    """Express a sketch relative to the datum at (dx, dy); a centre within the datum's own rounding lies on it."""
-
-    def moved(p: tuple[float, float]) -> tuple[float, float]:
-        return _clean(p[0] - dx), _clean(p[1] - dy)
-
-    def settled(p: tuple[float, float]) -> tuple[float, float]:
-        x, y = moved(p)
-        return 0.0 if abs(x) < 20 * tolerance else x, 0.0 if abs(y) < 20 * tolerance else y
-
-    if isinstance(shape, Outline):
-        return Outline(tuple(Segment(moved(s.end), None if s.mid is None else moved(s.mid)) for s in shape.segments))
-    return replace(shape, centre=settled(shape.centre))
-
-
-def _moved(profile: Outline, dz: float) -> Outline:
-    def moved(p: tuple[float, float]) -> tuple[float, float]:
-        return p[0], _clean(p[1] + dz)
-
-    return Outline(tuple(Segment(moved(s.end), None if s.mid is None else moved(s.mid)) for s in profile.segments))

@@ -23,7 +23,10 @@ __all__ = [
     "Hole",
     "Loft",
     "Mode",
+    "Moves",
+    "Repeated",
     "Revolution",
+    "Turns",
     "Twice",
     "count_numbers",
 ]
@@ -174,7 +177,49 @@ class Twice:
         return self.feature.numbers + 3
 
 
-Feature = Extrusion | Revolution | Loft | Hole | Body | Twice
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """`count` places, turned evenly about the frame's z axis through `centre` (mm), the first by `start` degrees."""
+
+    centre: tuple[float, float]
+    count: int
+    start: float = 0.0
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it takes to write it."""
+        return 3 + (self.start != 0.0) + 2 * (self.centre != (0.0, 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Places moved across the frame's plane by `steps` (mm), the first by nothing; `even` if they lie on a grid."""
+
+    steps: tuple[tuple[float, float], ...]
+    even: bool = False
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it takes to write it."""
+        return 4 if self.even else 2 * len(self.steps)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repeated:
+    """A feature at several places of a frame: the teeth of a gear, the ribs of a housing."""
+
+    feature: Extrusion | Revolution | Loft
+    frame: Frame
+    places: Turns | Moves
+    mode: Mode = Mode.ADD
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it takes to write it."""
+        return self.feature.numbers + self.places.numbers
+
+
+Feature = Extrusion | Revolution | Loft | Hole | Body | Twice | Repeated
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,8 +240,8 @@ def count_numbers(features: Sequence[Feature]) -> int:
     total = 0
     seen: set[object] = set()
     for feature in features:
-        if isinstance(feature, Twice):
-            total += 3
+        if isinstance(feature, Twice | Repeated):
+            total += feature.numbers - feature.feature.numbers
             feature = feature.feature
         if isinstance(feature, Extrusion):
             shape = feature.shape if isinstance(feature.shape, Outline) else replace(feature.shape, centre=(0.0, 0.0))

@@ -7,7 +7,7 @@ import re
 __all__ = ["wrapped"]
 
 WIDTH = 116
-_BREAKS = re.compile(r"(?<=\))(?=\.[a-zA-Z])|(?<=\), )(?=\()")
+_BREAKS = re.compile(r"(?<=\))(?=\.[a-zA-Z])|(?<=\), )(?=\(|xDir|normal)")
 _ONE_CALL = re.compile(r"\w+\.(union|cut)\(")
 
 

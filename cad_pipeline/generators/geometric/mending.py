@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_pipeline.generators.geometric.copies import MirrorPlane, mirror_planes, with_images
+from cad_pipeline.generators.geometric.cycles import Cycle, turned_copies
 from cad_pipeline.generators.geometric.directions import candidate_frames
 from cad_pipeline.generators.geometric.features import Feature, Mode, count_numbers
 from cad_pipeline.generators.geometric.frame import Frame
@@ -74,12 +75,15 @@ def mend(
     scale: Scale,
     budget: Budget,
     rooms: Sequence[Room] | None = None,
-    planes: Sequence[MirrorPlane] | None = None,
+    images: Sequence[MirrorPlane | Cycle] | None = None,
 ) -> list[Feature]:
-    """Append features that explain the largest differences between `part`, built from `features`, and `target`."""
+    """Append features that explain the largest differences between `part`, built from `features`, and `target`.
+
+    What is found once is tried at its `images`, where the target is symmetric: its mirror planes, if None.
+    """
     done = list(features)
     rooms = rooms_of(target, frames, scale) if rooms is None else rooms
-    planes = mirror_planes(target, frames, scale) if planes is None else planes
+    images = mirror_planes(target, frames, scale) if images is None else images
     state = _State(part, target, 10 * budget.price * target.volume())
     refused: set[tuple[int, ...]] = set()
     for _ in range(budget.steps):
@@ -89,7 +93,7 @@ def mend(
                 return done
             found = _explain(piece, mode, state, frames, rooms, scale, budget)
             if found is not None:
-                found = _with_images(found, planes, state, budget)
+                found = _with_images(found, images, state, budget)
             if found is None or count_numbers([*done, *found]) > budget.numbers:
                 refused.add(key)
                 continue
@@ -220,15 +224,16 @@ def _explain(
 
 
 def _with_images(
-    features: list[Feature], planes: Sequence[MirrorPlane], state: _State, budget: Budget
+    features: list[Feature], images: Sequence[MirrorPlane | Cycle], state: _State, budget: Budget
 ) -> list[Feature]:
-    """The features, with their images across those planes of symmetry where that pays as well as they do."""
+    """The features, with their images across those symmetries where that pays as well as they do."""
     gain = state.gain(features)
-    for plane in planes:
-        both = with_images(features, plane)
+    for image in sorted(images, key=lambda i: -i.count if isinstance(i, Cycle) else 0):
+        both = turned_copies(features, image) if isinstance(image, Cycle) else with_images(features, image)
         if both is not None:
             more = state.gain(both)
-            if more > 1.5 * gain and more - gain > budget.price * (count_numbers(both) - count_numbers(features)):
+            least = 0.75 * image.count if isinstance(image, Cycle) else 1.5
+            if more > least * gain and more - gain > budget.price * (count_numbers(both) - count_numbers(features)):
                 features, gain = both, more
     return features
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from cad_pipeline.generators.geometric.bores import fill_bores
 from cad_pipeline.generators.geometric.candidate import Candidate, scored
-from cad_pipeline.generators.geometric.copies import mirror_planes
+from cad_pipeline.generators.geometric.copies import MirrorPlane, mirror_planes
+from cad_pipeline.generators.geometric.cycles import Cycle, cycles_of
 from cad_pipeline.generators.geometric.direction import BASE_NUMBERS, Direction
 from cad_pipeline.generators.geometric.directions import candidate_frames
 from cad_pipeline.generators.geometric.features import Body, Feature, Mode, count_numbers
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
+from cad_pipeline.generators.geometric.gaps import cut_all_round
 from cad_pipeline.generators.geometric.inner_loops import Piece, TakenApart, take_apart
 from cad_pipeline.generators.geometric.mending import Budget, mend, rooms_of
 from cad_pipeline.generators.geometric.part import Part
@@ -38,6 +41,8 @@ LONG_PIECE = 50
 LIKELY = 0.9
 WELL_MENDED = 0.994
 HALF = 0.5
+# what comes round less often is no gear
+FEWEST_GAPS = 3
 # a text so short and so close is not worth another search for a closer one
 SHORTLY_MENDED = 0.99
 TURNS_WELL = 0.99
@@ -155,6 +160,10 @@ def _explained(part: Part, frames: list[Frame]) -> list[Candidate]:
     if any(c.score > part.enough(GOOD_ENOUGH) for c in found):
         return sorted(found, key=lambda c: -c.score)
     found += _turned(part, frames)
+    cycles = cycles_of(part.solid, frames, [axis_frame(f, part.facets, part.scale) for f in frames], part.scale)
+    found += _all_round(part, cycles)
+    if any(c.score > part.enough(GOOD_ENOUGH) for c in found):
+        return sorted(found, key=lambda c: -c.score)
     ranked = sorted(
         plain, key=lambda d: -max((c.score for c in found if c.program.route == f"slabs {d.number}"), default=0.0)
     )
@@ -169,8 +178,18 @@ def _explained(part: Part, frames: list[Frame]) -> list[Candidate]:
     starts += [c for d in ranked[:2] if (c := scored(part, f"few slabs {d.number}", d.few()))]
     rooms = [Room(d.stack, d.frame, part.scale) for d in ranked[:3]]
     starts += [c for c in [scored(part, "silhouettes", silhouette_features(rooms))] if c]
-    found += _mended(part, starts, frames)
+    found += _mended(part, starts, frames, cycles)
     return sorted(found, key=lambda c: -c.score)
+
+
+def _all_round(part: Part, cycles: list[Cycle]) -> list[Candidate]:
+    """What is turned, with gaps cut all round: gears and wheels."""
+    found: list[Candidate] = []
+    for number, cycle in enumerate(cycles):
+        if cycle.count >= FEWEST_GAPS:
+            for k, features in enumerate(cut_all_round(part.solid, cycle, part.vertices, part.scale, part.price)):
+                found += [c for c in [scored(part, f"round {number}.{k}", features)] if c]
+    return found
 
 
 def _free_form(part: Part, frames: list[Frame]) -> list[Candidate]:
@@ -188,16 +207,16 @@ def _free_form(part: Part, frames: list[Frame]) -> list[Candidate]:
     return found + [c for d in directions if (c := scored(part, f"lofts {d.number}", d.lofts(16)))]
 
 
-def _mended(part: Part, starts: list[Candidate], frames: list[Frame]) -> list[Candidate]:
+def _mended(part: Part, starts: list[Candidate], frames: list[Frame], cycles: Sequence[Cycle] = ()) -> list[Candidate]:
     """Mend the best start of each kind, until one comes out well."""
     rooms = rooms_of(part.solid, frames, part.scale)
-    planes = mirror_planes(part.solid, frames, part.scale)
+    images: list[MirrorPlane | Cycle] = [*mirror_planes(part.solid, frames, part.scale), *cycles]
     made: list[Candidate] = []
     # bodies and holes too many or too few are what mending sees to
     starts.sort(key=lambda c: part.price * c.program.numbers - c.iou)
     for start in _varied(starts, MOST_STARTS):
         budget = Budget(part.limit, part.price, 5 * part.price, effort=part.effort)
-        features = mend(start.program.features, start.solid, part.solid, frames, part.scale, budget, rooms, planes)
+        features = mend(start.program.features, start.solid, part.solid, frames, part.scale, budget, rooms, images)
         if len(features) > len(start.program.features):
             made += [c for c in [scored(part, f"{start.program.route} mended", features)] if c]
             short = made and made[-1].program.numbers <= LONG

@@ -23,7 +23,9 @@ from cad_pipeline.generators.geometric.features import (
     Hole,
     Loft,
     Mode,
+    Repeated,
     Revolution,
+    Turns,
     Twice,
 )
 from cad_pipeline.generators.geometric.frame import Frame
@@ -37,6 +39,7 @@ __all__ = [
     "iou",
     "mesh_solid",
     "mirrored",
+    "moments",
     "to_frame",
     "to_world",
     "without_crumbs",
@@ -114,6 +117,18 @@ def iou(a: Manifold, b: Manifold) -> float:
     return min(max(common / union, 0.0), 1.0) if union > 0 else 0.0
 
 
+def moments(solid: Manifold) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centre of mass (3,) and second moments about it (3, 3) of a solid's volume, exactly, from its tetrahedra."""
+    mesh = solid.to_mesh64()
+    corners = np.asarray(mesh.vert_properties)[:, :3][np.asarray(mesh.tri_verts, dtype=np.int64)]
+    volume = np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
+    total = corners.sum(axis=1)
+    middle = (total * volume[:, None]).sum(axis=0) / (4 * volume.sum())
+    squares = np.einsum("nki,nkj->nij", corners, corners) + np.einsum("ni,nj->nij", total, total)
+    spread = (squares * volume[:, None, None]).sum(axis=0) / 20 / volume.sum()
+    return middle, spread - np.outer(middle, middle)
+
+
 def as_solid(feature: Feature) -> Manifold:
     """Build one feature in the world's frame."""
     if isinstance(feature, Extrusion):
@@ -123,6 +138,8 @@ def as_solid(feature: Feature) -> Manifold:
     if isinstance(feature, Twice):
         one = to_frame(as_solid(feature.feature), feature.frame)
         return to_world(one + mirrored(one, feature.axis, feature.at), feature.frame)
+    if isinstance(feature, Repeated):
+        return to_world(_repeated(feature), feature.frame)
     if isinstance(feature, Body):
         return build(feature.features)
     if isinstance(feature, Loft):
@@ -168,6 +185,18 @@ def _blend_layers(blend: Blend, count: int = 5) -> Iterator[tuple[float, float, 
             yield near, far, h - math.sqrt(max(h * h - (h - d) ** 2, 0.0))
         else:
             yield near, far, blend.size * (1 - d / h)
+
+
+def _repeated(repeated: Repeated) -> Manifold:
+    one, places = to_frame(as_solid(repeated.feature), repeated.frame), repeated.places
+    if isinstance(places, Turns):
+        x, y = places.centre
+        one = one.translate((-x, -y, 0.0))
+        angles = [places.start + 360.0 * k / places.count for k in range(places.count)]
+        all_ = [one.rotate((0.0, 0.0, angle)).translate((x, y, 0.0)) for angle in angles]
+    else:
+        all_ = [one.translate((*step, 0.0)) for step in places.steps]
+    return m3.Manifold.batch_boolean(all_, m3.OpType.Add)
 
 
 def _revolution(feature: Revolution) -> Manifold:

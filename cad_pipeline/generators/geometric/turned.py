@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -19,9 +22,12 @@ from cad_pipeline.generators.geometric.shapes2d import Outline, Segment, Shape2D
 from cad_pipeline.generators.geometric.slabwork import fitting
 from cad_pipeline.generators.geometric.solids import Manifold, to_frame
 
-__all__ = ["axis_frame", "explain_turned", "turned_share"]
+__all__ = ["axis_frame", "explain_hulls", "explain_turned", "turned_share"]
 
 Vectors = NDArray[np.float64]
+# half-planes in which one period of a part that comes round is looked at
+HULL_SECTIONS = 36
+HULL_ROUGHNESS = 2e-3
 ANGLES_DEG = (3.7, 63.3, 123.7, 187.1, 249.3, 303.3, 33.1)
 
 
@@ -76,17 +82,8 @@ def turned_share(axis: Frame, facets: Facets, scale: Scale) -> float:
 
 def explain_turned(solid: Manifold, axis: Frame, vertices: Vectors, scale: Scale) -> list[list[Feature]]:
     """Propose revolutions about the axis: the leanest, the most typical and the fullest half-section."""
-    local = to_frame(solid, axis)
-    low, high = local.bounding_box()[2], local.bounding_box()[5]
-    reach = 2 * scale.size
-    halves = []
-    for degrees in ANGLES_DEG:
-        turned = local.rotate((0.0, 0.0, -degrees)).rotate((-90.0, 0.0, 0.0))
-        # after the turns: x is the radius, y the height along the axis, z across
-        half = region(turned, 1e-7 * scale.size).intersection(box(0.0, -reach, reach, reach))
-        if not half.is_empty:
-            halves.append(half)
-    if not halves or high <= low:
+    halves = _half_sections(to_frame(solid, axis), ANGLES_DEG, scale)
+    if not halves:
         return []
     halves.sort(key=lambda h: h.area * h.centroid.x)
     chosen = [halves[0], halves[len(halves) // 2], halves[-1]]
@@ -99,6 +96,43 @@ def explain_turned(solid: Manifold, axis: Frame, vertices: Vectors, scale: Scale
         if features:
             proposals.append(features)
     return proposals
+
+
+def explain_hulls(solid: Manifold, axis: Frame, count: int, vertices: Vectors, scale: Scale) -> list[list[Feature]]:
+    """Turn what a part that comes round `count` times sweeps about the axis: as it is, and with a bore filled."""
+    # each at another phase of the period, and all round, for what does not come round
+    degrees = [360.0 / count * ((k + 0.37) / HULL_SECTIONS + k * 7 % count) for k in range(HULL_SECTIONS)]
+    halves = _half_sections(to_frame(solid, axis), degrees, scale)
+    if not halves:
+        return []
+    reach = 1e-4 * scale.size
+    swept = shapely.union_all(halves).buffer(reach, join_style="mitre").buffer(-reach, join_style="mitre")
+    shadow = _shadow(swept)
+    profiles = [swept, shadow] if shadow.area > (1 + HULL_ROUGHNESS) * swept.area else [swept]
+    corners = _profile_points(axis, vertices)
+    hulls = [_revolutions(p.simplify(HULL_ROUGHNESS * scale.size), axis, corners, scale) for p in profiles]
+    return [hull for hull in hulls if hull]
+
+
+def _shadow(half: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
+    """A half-section with what lies between it and the axis."""
+    quads = []
+    for part in getattr(half, "geoms", [half]):
+        ring = np.asarray(part.exterior.coords)[:, :2]
+        quads += [Polygon([(0.0, y), (x, y), (u, v), (0.0, v)]) for (x, y), (u, v) in itertools.pairwise(ring.tolist())]
+    return half.union(shapely.union_all([q for q in quads if q.is_valid and q.area > 0]))
+
+
+def _half_sections(local: Manifold, degrees: Sequence[float], scale: Scale) -> list[Polygon | MultiPolygon]:
+    """Sections with half-planes from the axis: x is the radius, y the height along it."""
+    reach = 2 * scale.size
+    halves = []
+    for angle in degrees:
+        turned = local.rotate((0.0, 0.0, -angle)).rotate((-90.0, 0.0, 0.0))
+        half = region(turned, 1e-7 * scale.size).intersection(box(0.0, -reach, reach, reach))
+        if not half.is_empty:
+            halves.append(half)
+    return halves
 
 
 def _profile_points(axis: Frame, vertices: Vectors) -> Vectors:

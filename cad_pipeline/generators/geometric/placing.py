@@ -1,0 +1,84 @@
+"""What the writer asks of places: what a feature is called, and where it stands from a datum or a frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_pipeline.generators.geometric.features import Extrusion, Feature, Loft, Mode, Repeated, Revolution, Turns
+from cad_pipeline.generators.geometric.frame import Frame
+from cad_pipeline.generators.geometric.numbers import nice, text
+from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Segment, Shape2D, Slot
+
+__all__ = ["clean", "face_selector", "home", "raised", "relocated", "role_of", "shifted"]
+
+
+def role_of(feature: Feature, base: bool) -> str:
+    """The word for a feature in names of dimensions."""
+    if base:
+        return "base"
+    shape = feature.shape if isinstance(feature, Extrusion) else None
+    if feature.mode is Mode.ADD:
+        return "boss" if isinstance(shape, Circle) else "step"
+    if isinstance(shape, Circle):
+        return "bore"
+    return "slot" if isinstance(shape, Slot) else "pocket"
+
+
+def face_selector(axis: NDArray[np.float64]) -> str:
+    """Write the selector of the outermost face along a unit vector."""
+    for name, direction in (("X", 0), ("Y", 1), ("Z", 2)):
+        if abs(abs(axis[direction]) - 1) < 1e-9:
+            return f'"{">" if axis[direction] > 0 else "<"}{name}"'
+    return f"cq.DirectionMinMaxSelector(cq.Vector({', '.join(text(nice(c, 1e-9)) for c in axis)}))"
+
+
+def clean(value: float) -> float:
+    """A length without the dust of arithmetic."""
+    return nice(value, 1e-7 * max(1.0, abs(value)))
+
+
+def shifted(shape: Shape2D, dx: float, dy: float, tolerance: float) -> Shape2D:
+    """Express a sketch relative to the datum at (dx, dy); a centre within the datum's own rounding lies on it."""
+
+    def moved(p: tuple[float, float]) -> tuple[float, float]:
+        return clean(p[0] - dx), clean(p[1] - dy)
+
+    def settled(p: tuple[float, float]) -> tuple[float, float]:
+        x, y = moved(p)
+        return 0.0 if abs(x) < 20 * tolerance else x, 0.0 if abs(y) < 20 * tolerance else y
+
+    if isinstance(shape, Outline):
+        return Outline(tuple(Segment(moved(s.end), None if s.mid is None else moved(s.mid)) for s in shape.segments))
+    return replace(shape, centre=settled(shape.centre))
+
+
+def raised(profile: Outline, dz: float) -> Outline:
+    """A turned profile, moved along its axis."""
+
+    def moved(p: tuple[float, float]) -> tuple[float, float]:
+        return p[0], clean(p[1] + dz)
+
+    return Outline(tuple(Segment(moved(s.end), None if s.mid is None else moved(s.mid)) for s in profile.segments))
+
+
+def home(repeated: Repeated, level: float) -> tuple[float, float, float]:
+    """Where the first of a repeated feature is drawn, in its frame: on the axis, or in its own middle, at `level`."""
+    if isinstance(repeated.places, Turns):
+        return (*repeated.places.centre, level)
+    feature, frame = repeated.feature, repeated.frame
+    if isinstance(feature, Revolution):
+        x, y, _ = frame.to_local(feature.frame.origin[None])[0]
+        return float(x), float(y), level
+    shape = feature.sections[0][1] if isinstance(feature, Loft) else feature.shape
+    points = frame.to_local(feature.frame.to_world(np.pad(shape.polygon(), ((0, 0), (0, 1)))))
+    x, y = (points.min(axis=0) + points.max(axis=0))[:2] / 2
+    return clean(float(x)), clean(float(y)), level
+
+
+def relocated(feature: Extrusion | Revolution | Loft, frame: Frame) -> Extrusion | Revolution | Loft:
+    """A feature as it is seen from `frame`."""
+    axes = np.round(feature.frame.axes @ frame.axes.T, 12) + 0.0
+    return replace(feature, frame=Frame(frame.to_local(feature.frame.origin[None])[0], axes))

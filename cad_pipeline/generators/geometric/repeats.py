@@ -1,0 +1,191 @@
+"""Find what a program makes again and again: features that are each other's moved or turned images become one.
+
+A section is fitted wherever it is met, so equal teeth come out as texts that differ in the last digit. Told once, with
+its places, a tooth is edited once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_pipeline.generators.geometric.features import (
+    Extrusion,
+    Feature,
+    Loft,
+    Moves,
+    Repeated,
+    Revolution,
+    Turns,
+    count_numbers,
+)
+from cad_pipeline.generators.geometric.numbers import nice
+from cad_pipeline.generators.geometric.patterns import Grid, recognise
+from cad_pipeline.generators.geometric.shapes2d import Outline, Pair, RegularPolygon
+
+__all__ = ["repeats"]
+
+Points = NDArray[np.float64]
+# what is shorter is told as quickly by itself, and equal simple prisms are placed by their centres
+_LEAST_NUMBERS = 8
+
+
+def repeats(features: Sequence[Feature], near: float) -> Iterator[list[Feature]]:
+    """Each way to write several features as one at several places; what is alike may differ by `near` mm.
+
+    Only features of one run of additions or cuts are taken together, whose order does not matter.
+    """
+    for run in _runs(features):
+        for alike in _alike([(k, f) for k in run if (f := features[k]) is not None], near):
+            for places, chosen in _placed(alike, near):
+                first = alike[chosen[0]]
+                assert isinstance(first.feature, Extrusion | Revolution | Loft)
+                whole = Repeated(first.feature, first.feature.frame, places, first.feature.mode)
+                gone = {alike[k].index for k in chosen}
+                rest = [
+                    whole if k == first.index else f for k, f in enumerate(features) if k not in gone - {first.index}
+                ]
+                if count_numbers(rest) < count_numbers(features):
+                    yield rest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drawn:
+    """A feature by the corners (n, 2) of its sketches about their middle, and where that is in its frame."""
+
+    index: int
+    feature: Feature
+    corners: Points
+    middle: Pair
+
+
+def _runs(features: Sequence[Feature]) -> list[list[int]]:
+    """Places of the features of each unbroken run of one mode; what a program begins with stands alone."""
+    runs: list[list[int]] = []
+    for k, feature in enumerate(features[1:], start=1):
+        if not runs or features[runs[-1][-1]].mode is not feature.mode:
+            runs.append([])
+        runs[-1].append(k)
+    return runs
+
+
+def _alike(run: Sequence[tuple[int, Feature]], near: float) -> list[list[_Drawn]]:
+    """Groups of features of one kind, one direction and one size, wherever they stand and however they are turned."""
+    groups: list[list[_Drawn]] = []
+    for index, feature in run:
+        drawn = _drawn(index, feature)
+        if drawn is None or feature.numbers < _LEAST_NUMBERS:
+            continue
+        home = next(
+            (g for g in groups if _same_kind(g[0].feature, feature, near) and _same_size(g[0], drawn, near)), None
+        )
+        if home is None:
+            groups.append([drawn])
+        else:
+            home.append(drawn)
+    return [g for g in groups if len(g) > 1]
+
+
+def _drawn(index: int, feature: Feature) -> _Drawn | None:
+    if isinstance(feature, Extrusion) and feature.twist_deg == 0.0:
+        # simple ones are grouped by the writer
+        simple = not isinstance(feature.shape, Outline | RegularPolygon) and not getattr(feature.shape, "angle", 0.0)
+        if simple and feature.bottom is None and feature.top is None:
+            return None
+        corners = feature.shape.polygon()
+    elif isinstance(feature, Loft):
+        corners = np.vstack([shape.polygon() for _, shape in feature.sections])
+    elif isinstance(feature, Revolution):
+        x, y, _ = feature.frame.axes @ feature.frame.origin
+        return _Drawn(index, feature, feature.profile.polygon(), (float(x), float(y)))
+    else:
+        return None
+    middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
+    return _Drawn(index, feature, corners - middle, (float(middle[0]), float(middle[1])))
+
+
+def _same_kind(a: Feature, b: Feature, near: float) -> bool:
+    if isinstance(a, Revolution) and isinstance(b, Revolution):
+        level = float(a.frame.axes[2] @ (a.frame.origin - b.frame.origin))
+        return bool(np.allclose(a.frame.axes, b.frame.axes, atol=1e-9)) and abs(level) < near
+    if a.frame.axes is not b.frame.axes or a.frame.origin is not b.frame.origin:
+        return False
+    if isinstance(a, Extrusion) and isinstance(b, Extrusion):
+        ends = max(abs(a.low - b.low), abs(a.high - b.high)) < near
+        return ends and (a.bottom, a.top) == (b.bottom, b.top) and type(a.shape) is type(b.shape)
+    if isinstance(a, Loft) and isinstance(b, Loft) and len(a.sections) == len(b.sections):
+        return all(
+            abs(p[0] - q[0]) < near and type(p[1]) is type(q[1]) for p, q in zip(a.sections, b.sections, strict=True)
+        )
+    return False
+
+
+def _same_size(a: _Drawn, b: _Drawn, near: float) -> bool:
+    """Whether as many corners lie as far from each other, however turned: a first look."""
+    if len(a.corners) != len(b.corners):
+        return False
+    spans = [np.linalg.norm(d.corners - d.corners.mean(axis=0), axis=1) for d in (a, b)]
+    return bool(np.abs(np.sort(spans[0]) - np.sort(spans[1])).max() < 2 * near)
+
+
+def _placed(alike: list[_Drawn], near: float) -> Iterator[tuple[Turns | Moves, list[int]]]:
+    """Ways to place several of a group: evenly about a point, or moved; with which of the group they are."""
+    turns = _turned(alike, near)
+    if turns is not None:
+        yield turns, list(range(len(alike)))
+    left = list(range(len(alike)))
+    while len(left) > 1:
+        first = alike[left[0]]
+        same = [k for k in left if _meets(first.corners, alike[k].corners, near)]
+        if len(same) > 1:
+            yield _moves([alike[k].middle for k in same], near), same
+        left = [k for k in left if k not in same]
+
+
+def _moves(middles: list[Pair], near: float) -> Moves:
+    layout = recognise(middles, near)
+    origin = middles[0]
+    if not isinstance(layout, Grid):
+        return Moves(tuple((nice(x - origin[0], near / 4), nice(y - origin[1], near / 4)) for x, y in middles))
+    pitch = []
+    for axis, count in enumerate(layout.counts):
+        span = max(m[axis] for m in middles) - min(m[axis] for m in middles)
+        # an error of the pitch adds up
+        pitch.append(nice(span / (count - 1), near / (20 * count)) if count > 1 else math.inf)
+    steps = ([round((m[k] - origin[k]) / pitch[k]) * pitch[k] if m != origin else 0.0 for k in (0, 1)] for m in middles)
+    return Moves(tuple((x if math.isfinite(x) else 0.0, y if math.isfinite(y) else 0.0) for x, y in steps), even=True)
+
+
+def _turned(alike: list[_Drawn], near: float) -> Turns | None:
+    """The whole group as one feature turned evenly about a point of its plane; None if it is not."""
+    n = len(alike)
+    if n < 3 or isinstance(alike[0].feature, Revolution):
+        return None
+    whole = [d.corners + d.middle for d in alike]
+    centroids = np.array([w.mean(axis=0) for w in whole])
+    centre = centroids.mean(axis=0)
+    centre = np.array([nice(float(c), near) for c in centre])
+    radius = np.linalg.norm(centroids - centre, axis=1)
+    if np.ptp(radius) > 2 * near or radius.min() < 4 * near:
+        return None
+    heading = np.arctan2(*(centroids - centre).T[::-1])
+    turns = (heading - heading[0]) * n / (2 * math.pi)
+    if len({round(t) % n for t in turns.tolist()}) < n:
+        return None
+    for k in range(1, n):
+        angle = -2 * math.pi * round(float(turns[k])) / n
+        c, s = math.cos(angle), math.sin(angle)
+        back = (whole[k] - centre) @ np.array([[c, s], [-s, c]])
+        if not _meets(whole[0] - centre, back, near):
+            return None
+    return Turns((float(centre[0]), float(centre[1])), n)
+
+
+def _meets(a: Points, b: Points, near: float) -> bool:
+    """Whether every corner of each has one of the other within `near`."""
+    apart = np.linalg.norm(a[:, None] - b[None], axis=2)
+    return bool(max(apart.min(axis=0).max(), apart.min(axis=1).max()) < near)
