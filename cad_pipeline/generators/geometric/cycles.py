@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely.geometry import LineString
 
 from cad_pipeline.generators.geometric.features import Extrusion, Feature, Loft, Repeated, Turns
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.numbers import nice
+from cad_pipeline.generators.geometric.rays import along_rays
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import region
 from cad_pipeline.generators.geometric.shapes2d import Circle, Pair
@@ -53,7 +53,7 @@ def cycles_of(solid: Manifold, frames: Sequence[Frame], axes: Sequence[Frame | N
         middle = shapely.union_all(sections).centroid
         points.append((middle.x, middle.y))
         for x, y in (tuple(_settled(c, scale) for c in point) for point in points):
-            counts = _counts(sections, (float(x), float(y)), scale)
+            counts = _counts(sections, (float(x), float(y)))
             if counts:
                 axis = frame.moved(np.array([x, y, 0.0]))
                 found += [Cycle(axis, count, gap) for count, gap in counts.items()]
@@ -73,19 +73,12 @@ def _sections(local: Manifold) -> list[shapely.Geometry]:
     return [s for s in (region(local, float(z)) for z in heights) if not s.is_empty]
 
 
-def _counts(sections: Sequence[shapely.Geometry], centre: Pair, scale: Scale) -> dict[int, float]:
+def _counts(sections: Sequence[shapely.Geometry], centre: Pair) -> dict[int, float]:
     """How often sections come round about a point, by their rim and by all their material, with the gap's angle."""
-    angle = 2 * np.pi * (np.arange(_RAYS) + 0.5) / _RAYS
-    reach = 2 * scale.size
-    rays = [
-        LineString([centre, (centre[0] + reach * c, centre[1] + reach * s)])
-        for c, s in zip(np.cos(angle), np.sin(angle), strict=True)
-    ]
-    met = [shapely.intersection(rays, section) for section in sections]
-    ends = [np.nan_to_num(np.abs(shapely.bounds(m) - [*centre, *centre])) for m in met]
-    outermost = np.array([np.hypot(np.maximum(b[:, 0], b[:, 2]), np.maximum(b[:, 1], b[:, 3])) for b in ends])
+    angles = 2 * np.pi * (np.arange(_RAYS) + 0.5) / _RAYS
+    inside, rim = (np.array(rows) for rows in zip(*(along_rays(s, centre, angles) for s in sections), strict=True))
     found: dict[int, float] = {}
-    for signal in (outermost, np.array([shapely.length(m) for m in met])):
+    for signal in (rim, inside):
         period = _period(signal)
         if period is not None:
             found.setdefault(*period)

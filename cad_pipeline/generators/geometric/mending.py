@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import manifold3d as m3
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +32,8 @@ MOST_FEATURES = 4
 # a plain prism that covers so much of a piece is taken without asking for the piece's own outline
 ENOUGH_OF_A_PIECE = 0.6
 PLAIN = 10
+# how much of the part about a piece, by the piece's size, is looked at by itself
+NEARBY = 0.3
 _EFFORT = 9.0
 
 
@@ -125,6 +128,7 @@ class _State:
         self.shared = self.common.volume()
         self.missing = self._kept(missing)
         self.extra = self._kept(part - self.target)
+        self._nearby: tuple[tuple[float, ...], Manifold] | None = None
 
     def _kept(self, solid: Manifold) -> list[Manifold]:
         if solid.volume() < self.smallest:
@@ -148,21 +152,45 @@ class _State:
         found.sort(key=lambda f: -f[0])
         return [f[1:] for f in found]
 
-    def gain(self, features: Sequence[Feature]) -> float:
-        """How much the IoU rises when `features`, all of one mode, are applied."""
+    def look_at(self, piece: Manifold) -> None:
+        """Take the part about a piece out of it: most features that explain the piece meet no more than that."""
+        low, high = (np.array(piece.bounding_box()[k : k + 3]) for k in (0, 3))
+        low, high = low - NEARBY * (high - low), high + NEARBY * (high - low)
+        block = m3.Manifold.cube(high - low).translate(low)
+        self._nearby = ((*low, *high), self.part ^ block)
+
+    def gain(self, features: Sequence[Feature], least: float = -np.inf) -> float:
+        """How much the IoU rises when `features`, all of one mode, are applied; no more than `least` if less."""
         tool, mode = _tool(features), features[0].mode
-        met = (tool ^ self.part).volume()
         wanted = self.missing if mode is Mode.ADD else self.extra
         right = sum((tool ^ piece).volume() for piece in wanted if _near(piece, tool))
+        at_best = self._gained(mode, right, 0.0)
+        if at_best <= least:
+            return at_best
+        met = self._met(tool)
+        return self._gained(mode, right, met - right if mode is Mode.CUT else tool.volume() - met - right)
+
+    def _met(self, tool: Manifold) -> float:
+        """How much of the part lies in `tool`."""
+        if self._nearby is not None:
+            box, nearby = self._nearby
+            own = tool.bounding_box()
+            if all(box[k] <= own[k] and own[k + 3] <= box[k + 3] for k in range(3)):
+                return float((tool ^ nearby).volume())
+        return float((tool ^ self.part).volume())
+
+    def _gained(self, mode: Mode, right: float, wrong: float) -> float:
+        """How much the IoU rises when so much of what is wanted and so much else is added or cut."""
         if mode is Mode.CUT:
-            part, shared = self.part_volume - met, self.shared - (met - right)
+            part, shared = self.part_volume - right - wrong, self.shared - wrong
         else:
-            part, shared = self.part_volume + tool.volume() - met, self.shared + right
+            part, shared = self.part_volume + right + wrong, self.shared + right
         return float(shared / (part + self.target_volume - shared) - self.iou)
 
     def apply(self, features: Sequence[Feature]) -> None:
         """Apply `features`, all of one mode; what lies beside them is not looked at again."""
         tool = _tool(features)
+        self._nearby = None
         if features[0].mode is Mode.ADD:
             fresh = tool - self.part
             right = fresh ^ self.target
@@ -209,6 +237,7 @@ def _explain(
     mesh = piece.to_mesh64()
     vertices, faces = np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, dtype=np.int64)
     best = _Choice(state, budget)
+    state.look_at(piece)
     for room in rooms:
         for features in room.features(piece, mode):
             best.consider(features)
@@ -250,7 +279,8 @@ class _Choice:
     def consider(self, features: list[Feature]) -> None:
         """Keep `features` if they pay for their numbers and are better than what was kept."""
         numbers = sum(f.numbers for f in features)
-        gain = self._state.gain(features)
+        least = max(self._budget.price, self._budget.taste + self._worth / max(numbers, 1)) * numbers
+        gain = self._state.gain(features, least)
         worth = gain - self._budget.taste * numbers
         if gain > self._budget.price * numbers and worth > self._worth:
             self._worth, self.gain, self.numbers, self.features = worth, gain, numbers, features

@@ -89,9 +89,19 @@ def _clean(ring: Points, tolerance: float) -> Points:
     return np.array(points, dtype=np.float64).reshape(-1, 2)
 
 
+def _following(points: Points) -> Points:
+    """For each of a ring's points (n, 2) the next."""
+    return np.concatenate((points[1:], points[:1]))
+
+
+def _before(points: Points) -> Points:
+    """For each of a ring's points (n, 2) the one before."""
+    return np.concatenate((points[-1:], points[:-1]))
+
+
 def _sharpest(points: Points) -> int:
-    into = points - np.roll(points, 1, axis=0)
-    out = np.roll(points, -1, axis=0) - points
+    into = points - _before(points)
+    out = _following(points) - points
     turn = np.abs(np.arctan2(into[:, 0] * out[:, 1] - into[:, 1] * out[:, 0], (into * out).sum(axis=1)))
     weight = np.minimum(np.hypot(*into.T), np.hypot(*out.T))
     return int(np.argmax(turn * weight))
@@ -152,7 +162,7 @@ def _as_circle(points: Points, fit: Fit) -> Circle | None:
     if circle is None:
         return None
     x, y, radius = circle
-    edge = np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1)
+    edge = np.linalg.norm(_following(points) - points, axis=1)
     turn = 2 * np.arcsin(np.clip(edge / (2 * radius), 0, 1))
     if turn.max() > MAX_TURN:
         return None
@@ -170,7 +180,7 @@ class _Piece:
 def _segments(points: Points, tolerance: float) -> list[_Piece]:
     """Split a ring into the longest arcs that its vertices allow, and lines between them."""
     n = len(points)
-    edge = np.roll(points, -1, axis=0) - points
+    edge = _following(points) - points
     length = np.hypot(edge[:, 0], edge[:, 1])
     heading = np.arctan2(edge[:, 1], edge[:, 0])
     turn = (np.diff(np.r_[heading[-1], heading]) + np.pi) % (2 * np.pi) - np.pi
@@ -332,7 +342,7 @@ def _as_regular(points: Points, fit: Fit) -> RegularPolygon | None:
         return None
     centre = points.mean(axis=0)
     radius = np.linalg.norm(points - centre, axis=1)
-    edge = np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1)
+    edge = np.linalg.norm(_following(points) - points, axis=1)
     if np.ptp(radius) > 4 * fit.arc or np.ptp(edge) > 8 * fit.arc:
         return None
     step = 360.0 / n

@@ -30,6 +30,7 @@ from cad_pipeline.generators.geometric.rings import Fit, fit_ring
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import NEAR, Slab, loops_differ
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Segment, Shape2D
+from cad_pipeline.generators.geometric.solids import best_shift
 
 __all__ = ["SlabWork", "fitting"]
 
@@ -196,9 +197,7 @@ class SlabWork:
             and any(s.mid for s in (*bottom.segments, *top.segments))
         ):
             return []
-        shift = int(
-            np.argmin([((p - p.mean(0) - np.roll(q - q.mean(0), -k, axis=0)) ** 2).sum() for k in range(len(q))])
-        )
+        shift = best_shift(p, q)
         middle = Polygon((p + np.roll(q, -shift, axis=0)) / 2.0)
         if not middle.is_valid:
             return []

@@ -33,6 +33,7 @@ from cad_pipeline.generators.geometric.frame import Frame
 __all__ = [
     "Manifold",
     "as_solid",
+    "best_shift",
     "build",
     "count_bodies",
     "count_tunnels",
@@ -211,7 +212,7 @@ def _loft(feature: Loft) -> Manifold:
         counts = ", ".join(str(len(outline)) for outline in outlines)
         raise ValueError(f"a ruled loft joins outlines of equal vertex count, got {counts}")
     for k in range(1, len(outlines)):
-        outlines[k] = np.roll(outlines[k], -_best_shift(outlines[k - 1], outlines[k]), axis=0)
+        outlines[k] = np.roll(outlines[k], -best_shift(outlines[k - 1], outlines[k]), axis=0)
     vertices = np.vstack(
         [np.column_stack([o, np.full(n, z)]) for (z, _), o in zip(feature.sections, outlines, strict=True)]
     )
@@ -226,9 +227,11 @@ def _loft(feature: Loft) -> Manifold:
     return solid if solid.volume() >= 0 else m3.Manifold()
 
 
-def _best_shift(a: NDArray[np.float64], b: NDArray[np.float64]) -> int:
+def best_shift(a: NDArray[np.float64], b: NDArray[np.float64]) -> int:
+    """By how many places `b` is to be rolled back so that its corners (n, 2) lie nearest those of `a`."""
     a0, b0 = a - a.mean(axis=0), b - b.mean(axis=0)
-    return int(np.argmin([((a0 - np.roll(b0, -k, axis=0)) ** 2).sum() for k in range(len(b))]))
+    places = np.arange(len(b))
+    return int(np.argmin(((a0 - b0[(places + places[:, None]) % len(b)]) ** 2).sum(axis=(1, 2))))
 
 
 def _holes(feature: Hole) -> Manifold:

@@ -20,6 +20,7 @@ from shapely.geometry import Point, Polygon
 from cad_pipeline.generators.geometric.features import Extrusion, Feature, Mode
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.numbers import nice
+from cad_pipeline.generators.geometric.rays import along_rays
 from cad_pipeline.generators.geometric.rings import fit_ring
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import Slab, region
@@ -159,12 +160,8 @@ def _axis(outlines: list[Polygon], scale: Scale) -> Point | None:
 
 def _radii(outline: Polygon, centre: Point) -> Floats:
     """How much of each ray from the centre lies inside the outline, at evenly spaced angles (n,)."""
-    angle = np.arange(_RAYS) * (2 * math.pi / _RAYS)
-    reach = 2.0 * outline.hausdorff_distance(centre)
-    ends = np.column_stack([centre.x + reach * np.cos(angle), centre.y + reach * np.sin(angle)])
-    rays = shapely.linestrings(np.stack([np.broadcast_to([centre.x, centre.y], ends.shape), ends], axis=1))
-    inside = shapely.intersection(rays, outline)
-    return np.asarray(shapely.length(inside))
+    angles = np.linspace(0.0, 2 * math.pi, _RAYS, endpoint=False, dtype=np.float64)
+    return along_rays(outline, (centre.x, centre.y), angles)[0]
 
 
 def _turn(a: Floats, b: Floats) -> float:
