@@ -8,14 +8,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_pipeline.generators.geometric.features import Extrusion, Feature, Hole, Repeated, Twice
+from cad_pipeline.generators.geometric.features import (
+    Body,
+    Extrusion,
+    Feature,
+    Hole,
+    Moves,
+    Repeated,
+    Twice,
+)
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.numbers import nice
+from cad_pipeline.generators.geometric.patterns import Grid, recognise
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Rectangle, Segment, Slot, reflected
 from cad_pipeline.generators.geometric.solids import Manifold, iou, mirrored, to_frame
 
-__all__ = ["MirrorPlane", "mirror_planes", "mirrored_outline", "paired", "same_outline", "with_images"]
+__all__ = ["MirrorPlane", "mirror_planes", "mirrored_outline", "moved_copies", "paired", "same_outline", "with_images"]
 
 # what is shorter is said as quickly twice, and equal simple shapes are placed by their centres
 _LEAST_NUMBERS = 8
@@ -159,3 +168,27 @@ def _twice(feature: Feature, axis: int, at: float) -> list[Feature]:
             return [feature, replace(feature, shape=replace(shape, centre=centre))]
         return [feature, replace(feature, shape=replace(shape, centre=centre, angle=-shape.angle % 180.0))]
     return [Twice(feature, axis, at, feature.mode)]
+
+
+def moved_copies(
+    features: Sequence[Feature], steps: Sequence[NDArray[np.float64]], near: float
+) -> list[Feature] | None:
+    """The features and their copies moved by `steps` (3,); None where a step does not lie across one of them.
+
+    Simple prisms are placed by their centres, others told once with their places.
+    """
+    made: list[Feature] = []
+    for feature in features:
+        local = np.array([feature.frame.axes @ step for step in steps])
+        if isinstance(feature, Hole | Body | Twice | Repeated) or np.abs(local[:, 2]).max() > near:
+            return None
+        places = [(0.0, 0.0), *((nice(float(x), near), nice(float(y), near)) for x, y in local[:, :2])]
+        if isinstance(feature, Extrusion) and isinstance(feature.shape, Circle | Rectangle | Slot):
+            shape = feature.shape
+            for x, y in places:
+                moved = replace(shape, centre=(shape.centre[0] + x, shape.centre[1] + y))
+                made.append(replace(feature, shape=moved))
+        else:
+            even = isinstance(recognise(places, near), Grid)
+            made.append(Repeated(feature, feature.frame, Moves(tuple(places), even), feature.mode))
+    return made

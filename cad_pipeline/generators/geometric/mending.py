@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import manifold3d as m3
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_pipeline.generators.geometric.copies import MirrorPlane, mirror_planes, with_images
+from cad_pipeline.generators.geometric.copies import MirrorPlane, mirror_planes, moved_copies, with_images
 from cad_pipeline.generators.geometric.cycles import Cycle, turned_copies
+from cad_pipeline.generators.geometric.difference import Difference
 from cad_pipeline.generators.geometric.directions import candidate_frames
 from cad_pipeline.generators.geometric.features import Feature, Mode, count_numbers
 from cad_pipeline.generators.geometric.frame import Frame
@@ -22,7 +22,7 @@ from cad_pipeline.generators.geometric.room import Room
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import levels, slabs, stack_of
 from cad_pipeline.generators.geometric.slabwork import SlabWork
-from cad_pipeline.generators.geometric.solids import Manifold, build, to_frame
+from cad_pipeline.generators.geometric.solids import Manifold, to_frame
 
 __all__ = ["Budget", "Effort", "mend", "rooms_of"]
 
@@ -32,8 +32,6 @@ MOST_FEATURES = 4
 # a plain prism that covers so much of a piece is taken without asking for the piece's own outline
 ENOUGH_OF_A_PIECE = 0.6
 PLAIN = 10
-# how much of the part about a piece, by the piece's size, is looked at by itself
-NEARBY = 0.3
 _EFFORT = 9.0
 
 
@@ -87,7 +85,7 @@ def mend(
     done = list(features)
     rooms = rooms_of(target, frames, scale) if rooms is None else rooms
     images = mirror_planes(target, frames, scale) if images is None else images
-    state = _State(part, target, 10 * budget.price * target.volume())
+    state = Difference(part, target, 10 * budget.price * target.volume())
     refused: set[tuple[int, ...]] = set()
     for _ in range(budget.steps):
         gained = False
@@ -96,7 +94,7 @@ def mend(
                 return done
             found = _explain(piece, mode, state, frames, rooms, scale, budget)
             if found is not None:
-                found = _with_images(found, images, state, budget)
+                found = _with_images(found, images, state.like(piece, mode), state, scale, budget)
             if found is None or count_numbers([*done, *found]) > budget.numbers:
                 refused.add(key)
                 continue
@@ -115,120 +113,10 @@ def rooms_of(target: Manifold, frames: Sequence[Frame], scale: Scale) -> list[Ro
     return [room for room in rooms if room.usable]
 
 
-class _State:
-    """A part against its target: what both have, and the pieces that are extra and missing."""
-
-    def __init__(self, part: Manifold, target: Manifold, smallest: float) -> None:
-        self.smallest = smallest
-        self.target = target
-        self.target_volume = target.volume()
-        self.part = part
-        self.part_volume = part.volume()
-        self.common, missing = self.target.split(part)
-        self.shared = self.common.volume()
-        self.missing = self._kept(missing)
-        self.extra = self._kept(part - self.target)
-        self._nearby: tuple[tuple[float, ...], Manifold] | None = None
-
-    def _kept(self, solid: Manifold) -> list[Manifold]:
-        if solid.volume() < self.smallest:
-            return []
-        return [piece for piece in solid.decompose() if piece.volume() >= self.smallest]
-
-    @property
-    def iou(self) -> float:
-        """Intersection over union of part and target."""
-        return float(self.shared / (self.part_volume + self.target_volume - self.shared))
-
-    def largest(self, refused: set[tuple[int, ...]], scale: Scale) -> list[tuple[tuple[int, ...], Manifold, Mode]]:
-        """Connected pieces of the difference, largest first, without what was refused before."""
-        found = []
-        for pieces, mode in ((self.extra, Mode.CUT), (self.missing, Mode.ADD)):
-            for piece in pieces:
-                box = np.array(piece.bounding_box())
-                key = (*np.round(box / (1e-3 * scale.size)).astype(int).tolist(), int(mode is Mode.ADD))
-                if key not in refused:
-                    found.append((piece.volume(), key, piece, mode))
-        found.sort(key=lambda f: -f[0])
-        return [f[1:] for f in found]
-
-    def look_at(self, piece: Manifold) -> None:
-        """Take the part about a piece out of it: most features that explain the piece meet no more than that."""
-        low, high = (np.array(piece.bounding_box()[k : k + 3]) for k in (0, 3))
-        low, high = low - NEARBY * (high - low), high + NEARBY * (high - low)
-        block = m3.Manifold.cube(high - low).translate(low)
-        self._nearby = ((*low, *high), self.part ^ block)
-
-    def gain(self, features: Sequence[Feature], least: float = -np.inf) -> float:
-        """How much the IoU rises when `features`, all of one mode, are applied; no more than `least` if less."""
-        tool, mode = _tool(features), features[0].mode
-        wanted = self.missing if mode is Mode.ADD else self.extra
-        right = sum((tool ^ piece).volume() for piece in wanted if _near(piece, tool))
-        at_best = self._gained(mode, right, 0.0)
-        if at_best <= least:
-            return at_best
-        met = self._met(tool)
-        return self._gained(mode, right, met - right if mode is Mode.CUT else tool.volume() - met - right)
-
-    def _met(self, tool: Manifold) -> float:
-        """How much of the part lies in `tool`."""
-        if self._nearby is not None:
-            box, nearby = self._nearby
-            own = tool.bounding_box()
-            if all(box[k] <= own[k] and own[k + 3] <= box[k + 3] for k in range(3)):
-                return float((tool ^ nearby).volume())
-        return float((tool ^ self.part).volume())
-
-    def _gained(self, mode: Mode, right: float, wrong: float) -> float:
-        """How much the IoU rises when so much of what is wanted and so much else is added or cut."""
-        if mode is Mode.CUT:
-            part, shared = self.part_volume - right - wrong, self.shared - wrong
-        else:
-            part, shared = self.part_volume + right + wrong, self.shared + right
-        return float(shared / (part + self.target_volume - shared) - self.iou)
-
-    def apply(self, features: Sequence[Feature]) -> None:
-        """Apply `features`, all of one mode; what lies beside them is not looked at again."""
-        tool = _tool(features)
-        self._nearby = None
-        if features[0].mode is Mode.ADD:
-            fresh = tool - self.part
-            right = fresh ^ self.target
-            self.part, self.common = self.part + tool, self.common + right
-            self.part_volume += fresh.volume()
-            self.shared += right.volume()
-            self.missing = self._without(self.missing, tool)
-            self.extra += self._kept(fresh - self.target)
-        else:
-            gone = tool ^ self.part
-            wrong = gone ^ self.target
-            self.part, self.common = self.part - tool, self.common - tool
-            self.part_volume -= gone.volume()
-            self.shared -= wrong.volume()
-            self.extra = self._without(self.extra, tool)
-            self.missing += self._kept(wrong)
-
-    def _without(self, pieces: list[Manifold], tool: Manifold) -> list[Manifold]:
-        left: list[Manifold] = []
-        for piece in pieces:
-            left += self._kept(piece - tool) if _near(piece, tool) else [piece]
-        return left
-
-
-def _near(a: Manifold, b: Manifold) -> bool:
-    """Whether the boxes of two solids meet."""
-    p, q = a.bounding_box(), b.bounding_box()
-    return all(p[k] <= q[k + 3] and q[k] <= p[k + 3] for k in range(3))
-
-
-def _tool(features: Sequence[Feature]) -> Manifold:
-    return build([replace(f, mode=Mode.ADD) for f in features])
-
-
 def _explain(
     piece: Manifold,
     mode: Mode,
-    state: _State,
+    state: Difference,
     frames: Sequence[Frame],
     rooms: Sequence[Room],
     scale: Scale,
@@ -253,24 +141,36 @@ def _explain(
 
 
 def _with_images(
-    features: list[Feature], images: Sequence[MirrorPlane | Cycle], state: _State, budget: Budget
+    features: list[Feature],
+    images: Sequence[MirrorPlane | Cycle],
+    steps: list[NDArray[np.float64]],
+    state: Difference,
+    scale: Scale,
+    budget: Budget,
 ) -> list[Feature]:
-    """The features, with their images across those symmetries where that pays as well as they do."""
-    gain = state.gain(features)
+    """The features with their images across symmetries, or moved to like pieces, where that pays as well as they do."""
+    options = [(0.75 * (len(steps) + 1), moved_copies(features, steps, scale.level))] if steps else []
     for image in sorted(images, key=lambda i: -i.count if isinstance(i, Cycle) else 0):
-        both = turned_copies(features, image) if isinstance(image, Cycle) else with_images(features, image)
-        if both is not None:
-            more = state.gain(both)
-            least = 0.75 * image.count if isinstance(image, Cycle) else 1.5
-            if more > least * gain and more - gain > budget.price * (count_numbers(both) - count_numbers(features)):
-                features, gain = both, more
-    return features
+        if isinstance(image, Cycle):
+            options.append((0.75 * image.count, turned_copies(features, image)))
+        else:
+            options.append((1.5, with_images(features, image)))
+    one, numbers = state.gain(features), count_numbers(features)
+    best, gain = features, one
+    for least, option in options:
+        if option is not None:
+            # what comes later must win by its own: a shorter one that gains as much is not asked
+            wanted = max(least * one, gain + budget.price * (count_numbers(option) - numbers))
+            more = state.gain(option, wanted)
+            if more > wanted:
+                best, gain, numbers = option, more, count_numbers(option)
+    return best
 
 
 class _Choice:
     """The best explanation of a piece so far: the most gain for its numbers."""
 
-    def __init__(self, state: _State, budget: Budget) -> None:
+    def __init__(self, state: Difference, budget: Budget) -> None:
         self._state, self._budget = state, budget
         self._worth = -np.inf
         self.gain, self.numbers = 0.0, 0
