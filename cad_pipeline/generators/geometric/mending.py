@@ -24,7 +24,7 @@ from cad_pipeline.generators.geometric.sections import levels, slabs, stack_of
 from cad_pipeline.generators.geometric.slabwork import SlabWork
 from cad_pipeline.generators.geometric.solids import Manifold, to_frame
 
-__all__ = ["Budget", "Effort", "mend", "rooms_of"]
+__all__ = ["Budget", "Effort", "explain", "mend", "rooms_of"]
 
 
 # a piece that needs more features than this is no feature
@@ -92,7 +92,7 @@ def mend(
         for key, piece, mode in state.largest(refused, scale)[: budget.pieces]:
             if state.iou > 0.99995 or not budget.effort.spend():
                 return done
-            found = _explain(piece, mode, state, frames, rooms, scale, budget)
+            found = explain(piece, mode, state, frames, rooms, scale, budget)
             if found is not None:
                 found = _with_images(found, images, state.like(piece, mode), state, scale, budget)
             if found is None or count_numbers([*done, *found]) > budget.numbers:
@@ -113,7 +113,7 @@ def rooms_of(target: Manifold, frames: Sequence[Frame], scale: Scale) -> list[Ro
     return [room for room in rooms if room.usable]
 
 
-def _explain(
+def explain(
     piece: Manifold,
     mode: Mode,
     state: Difference,
@@ -122,6 +122,7 @@ def _explain(
     scale: Scale,
     budget: Budget,
 ) -> list[Feature] | None:
+    """Explain a piece that is too much or missing by the few features that gain most for their numbers, if any."""
     mesh = piece.to_mesh64()
     vertices, faces = np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, dtype=np.int64)
     best = _Choice(state, budget)

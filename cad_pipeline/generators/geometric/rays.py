@@ -25,9 +25,8 @@ def along_rays(section: shapely.Geometry, centre: tuple[float, float], angles: F
     leaving = start - end
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = (p[:, 0] * e[:, 1] - p[:, 1] * e[:, 0])[:, None] / leaving
-    met = crossed & (distance > 0)
-    inside = np.where(met, np.sign(leaving) * distance, 0.0).sum(axis=0)
-    return inside, np.where(met, distance, 0.0).max(axis=0)
+    distance = np.where(crossed & (distance > 0), distance, 0.0)
+    return (np.sign(leaving) * distance).sum(axis=0), distance.max(axis=0)
 
 
 def _edges(section: shapely.Geometry, centre: tuple[float, float]) -> tuple[Floats, Floats]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from cad_pipeline.generators.geometric.bores import fill_bores
 from cad_pipeline.generators.geometric.candidate import Candidate, scored
+from cad_pipeline.generators.geometric.completing import completed
 from cad_pipeline.generators.geometric.copies import MirrorPlane, mirror_planes
 from cad_pipeline.generators.geometric.cycles import Cycle, cycles_of
 from cad_pipeline.generators.geometric.direction import BASE_NUMBERS, Direction
@@ -30,6 +31,7 @@ __all__ = ["search"]
 GOOD_ENOUGH = 0.9985
 POOR = 0.95
 SERVES = 0.995
+MOST_COMPLETED = 2
 MOST_STARTS = 5
 DEEPEST = 2
 WORTH_A_SEARCH = 1e-3
@@ -54,6 +56,12 @@ def search(part: Part) -> list[Candidate]:
     found = _featured(part, frames)
     if all(c.iou < POOR for c in found):
         found += _free_form(part, frames)
+    found.sort(key=lambda c: -c.score)
+    for candidate in found[:MOST_COMPLETED]:
+        if candidate.iou > POOR and candidate.stray_bodies + candidate.tunnels_off:
+            features = completed(candidate.program.features, part, frames)
+            if len(features) > len(candidate.program.features):
+                found += [c for c in [scored(part, candidate.program.route, features)] if c]
     return sorted(found, key=lambda c: -c.score)
 
 
