@@ -125,3 +125,93 @@ def test_a_drill_keeps_its_size_in_a_large_part(diameter):
     part = block(1100, 300, 20) - drill(AXES["z"], diameter / 2, (100, 20, 0), -20, 20)
     (bore,) = filled(part).bores
     assert 2 * bore.shape.radius == pytest.approx(diameter, abs=max(0.01, 1e-3 * diameter))
+
+
+def revolved(profile, segments=48):
+    """The body that a profile of (radius, height) points makes about z."""
+    return m3.CrossSection([np.asarray(profile, float)]).revolve(segments)
+
+
+def arc(centre, radius, start_deg, end_deg, count=6):
+    """Points of an arc, both ends included."""
+    angle = np.radians(np.linspace(start_deg, end_deg, count + 1))
+    return [(centre[0] + radius * np.cos(a), centre[1] + radius * np.sin(a)) for a in angle]
+
+
+def round_floored(radius, fillet, depth, above):
+    """What a ball-nosed drill takes: a round bore with a fillet all round its floor, `depth` deep from z = 0."""
+    floor = arc((radius - fillet, fillet - depth), fillet, -90, 0)
+    return revolved([(0, -depth), *floor, (radius, above), (0, above)])
+
+
+def along_axis(bore, axis):
+    return abs(float(bore.frame.axes[2] @ np.asarray(axis) / np.linalg.norm(axis)))
+
+
+@pytest.mark.parametrize("size", [80, 800])
+def test_where_vertices_scatter_the_diameter_is_the_nominal_one(size):
+    angle = np.linspace(0, 2 * np.pi, 66, endpoint=False)
+    radius = 5.5 * (1 + 0.007 * np.cos(2 * angle) + 0.003 * np.cos(4 * angle + 0.5))
+    wobbly = m3.CrossSection([np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])]).extrude(30)
+    (bore,) = filled(block(size, 40, 10) - wobbly.translate((7, 3, -15))).bores
+    assert 2 * bore.shape.radius == 11
+    assert bore.shape.centre == pytest.approx((7, 3), abs=0.05)
+
+
+@pytest.mark.parametrize("axis", [(0, 0, 1), (0.6, 0, 0.8), (0.3, -0.5, 0.81)])
+def test_a_bore_that_runs_on_into_a_fillet_is_found(axis):
+    tool = round_floored(4, 1.5, 14, 30).transform(turn(axis)).translate((2, 1, 10))
+    found = filled(block(60, 50, 40) - tool)
+    (bore,) = found.bores
+    assert along_axis(bore, axis) > 1 - 1e-6
+    assert 2 * bore.shape.radius == pytest.approx(8, abs=2e-3)
+
+
+@pytest.mark.parametrize("mouth", [[*arc((5, -1), 1, 180, 90)], [(4, -1.2), (5.2, 0)]], ids=["rounded", "chamfered"])
+def test_a_bore_goes_on_through_its_broken_mouths(mouth):
+    half = [(r, z + 8) for r, z in mouth]
+    wide = max(r for r, _ in half)
+    tool = revolved([(0, -9), (wide, -9), *[(r, -z) for r, z in reversed(half)], *half, (wide, 9), (0, 9)])
+    (bore,) = filled(block(40, 40, 16) - tool.translate((3, -2, 0))).bores
+    assert described(bore) == ("z", 8, (3, -2), (-8, 8))
+
+
+def test_a_wall_whose_rims_have_different_vertices_is_found_along_its_axis():
+    # no edge of the wall runs along the axis, and the cone at its floor is joined to it by a shallow angle
+    axis = np.array([0.95, 0, -0.31]) / np.hypot(0.95, 0.31)
+    rims = [(z, r, 2 * np.pi * (np.arange(n) + 0.3) / n) for z, r, n in ((-40, 2, 40), (0, 2, 24), (0.8, 1.4, 24))]
+    points = np.array([(r * np.cos(a), r * np.sin(a), z) for z, r, angles in rims for a in angles])
+    found = filled(block(40, 30, 30) - m3.Manifold.hull_points(points).transform(turn(axis)))
+    (bore,) = found.bores
+    assert along_axis(bore, axis) > 1 - 1e-5
+    assert 2 * bore.shape.radius == pytest.approx(4, abs=0.01)
+
+
+def test_a_small_cross_hole_off_the_middle_of_a_round_bar_is_found():
+    # it leaves the bar at so shallow an angle that its wall and the bar's are one patch
+    bar = m3.Manifold.cylinder(60, 10, 10, 96)
+    found = filled(bar - drill(AXES["x"], 1, (0, 8.7, 30), -20, 20, 32))
+    (bore,) = found.bores
+    assert described(bore)[:3] == ("x", 2, (8.7, 30))
+
+
+def test_the_cone_between_a_counterbore_and_its_hole_is_theirs():
+    axis = (0.5, 0, 0.866)
+    tool = revolved([(0, -60), (2.5, -60), (2.5, -2), (5.5, 0), (5.5, 40), (0, 40)]).transform(turn(axis))
+    found = filled(block(90, 70, 40) - tool)
+    assert [shell.volume() > 0 for shell in found.solid.decompose()] == [True]
+    narrow, wide = sorted(found.bores, key=lambda b: b.shape.radius)
+    assert [round(2 * b.shape.radius, 2) for b in (narrow, wide)] == [5, 11]
+    assert narrow.high == wide.low or narrow.low == wide.high
+
+
+def test_the_tip_of_a_drill_is_no_void_of_its_own():
+    tool = revolved([(0, -1.2), (2, 0), (2, 30), (0, 30)])
+    found = filled(block(60, 50, 40) - tool)
+    assert found.solid.volume() == pytest.approx(60 * 50 * 40, rel=1e-6)
+    assert len(found.solid.decompose()) == 1
+
+
+def test_a_groove_round_a_core_is_no_bore():
+    groove = m3.Manifold.cylinder(10, 8, 8, 48) - m3.Manifold.cylinder(10, 6, 6, 48)
+    assert filled(block(40, 40, 20) - groove.translate((0, 0, 5))) is None

@@ -145,3 +145,11 @@ def test_a_hole_is_what_its_cuts_were():
     hole = Hole(UP.moved(np.array([0.0, 0.0, 20.0])), ((0.0, 0.0), (15.0, 5.0)), 6.0, 12.0, 12.0, (10.0, 4.0))
     cuts = [as_solid(bore(x, y, *rest)) for x, y in hole.points for rest in ((6, 8, 20), (10, 16, 20))]
     assert iou(as_solid(hole), m3.Manifold.batch_boolean(cuts, m3.OpType.Add)) > 0.9999
+
+
+def test_a_cone_about_the_mouth_of_a_bore_is_its_countersink():
+    cone = [(2.5, 17.5), (5.0, 20.0), (0.0, 20.0), (0.0, 17.5)]
+    sunk = Revolution(UP.moved(np.array([-12.0, 7.0, 0.0])), Outline(tuple(Segment(p) for p in cone)), Mode.CUT)
+    (hole,) = drill(sunk, bore(-12, 7, 5, 0, 20)).holes
+    assert (hole.diameter, hole.depth) == (5, None)
+    assert hole.countersink == pytest.approx((10, 90))

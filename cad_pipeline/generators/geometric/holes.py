@@ -140,15 +140,23 @@ def _stacks(bores: list[_Bore], scale: Scale) -> list[list[_Bore]]:
     for bore in sorted(bores, key=lambda b: (b.low, b.index)):
         for stack in stacks:
             top = stack[-1]
-            if (
-                math.hypot(top.x - bore.x, top.y - bore.y) < 1e-4 * scale.size
-                and abs(top.high - bore.low) < 2e-5 * scale.size
-            ):
+            if math.hypot(top.x - bore.x, top.y - bore.y) > 1e-4 * scale.size:
+                continue
+            if _widens(bore, top, scale):
+                stack[-1] = top = replace(top, high=bore.low)
+            if abs(top.high - bore.low) < 2e-5 * scale.size:
                 stack.append(bore)
                 break
         else:
             stacks.append([bore])
     return stacks
+
+
+def _widens(cone: _Bore, bore: _Bore, scale: Scale) -> bool:
+    """Whether a cone is cut about the upper end of a bore that goes on within it."""
+    near = 2e-5 * scale.size
+    alike = cone.mouth_radius is not None and bore.mouth_radius is None and abs(cone.radius - bore.radius) < near
+    return alike and abs(cone.high - bore.high) < near and bore.low < cone.low - near
 
 
 def _hole(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_pipeline.generators.geometric.circles import circle_fit, outer_circle
 from cad_pipeline.generators.geometric.numbers import Lexicon, nice, text
 from cad_pipeline.generators.geometric.shapes2d import (
     Circle,
@@ -25,7 +26,7 @@ from cad_pipeline.generators.geometric.shapes2d import (
 )
 from cad_pipeline.generators.geometric.symmetry import symmetrised
 
-__all__ = ["Fit", "fit_ring", "outer_circle"]
+__all__ = ["Fit", "fit_ring"]
 
 Points = NDArray[np.float64]
 MAX_TURN = math.radians(50.0)
@@ -121,40 +122,6 @@ def _superfluous(
     return off <= tolerance and -tolerance <= along <= length + tolerance
 
 
-def _circle_fit(points: Points) -> tuple[float, float, float, float]:
-    """Least-squares circle: centre x, y, radius and the largest distance of a point from it."""
-    middle = points.mean(axis=0)
-    q = points - middle
-    a = np.column_stack([2 * q, np.ones(len(q))])
-    (x, y, c), *_ = np.linalg.lstsq(a, (q**2).sum(axis=1), rcond=None)
-    radius = math.sqrt(max(c + x * x + y * y, 0.0))
-    error = np.abs(np.hypot(q[:, 0] - x, q[:, 1] - y) - radius).max()
-    return float(middle[0] + x), float(middle[1] + y), radius, float(error)
-
-
-def outer_circle(points: Points, tolerance: float, inside: float) -> tuple[float, float, float] | None:
-    """Circle through the outer points of (n, 2); others may lie inside by up to `inside` of the radius, none outside.
-
-    Triangles that do not run along a round wall put points on the chords of its facets.
-    """
-    x, y, radius, error = _circle_fit(points)
-    if error > tolerance:
-        if error > 2 * inside * radius:
-            return None
-        for _ in range(3):
-            distance = np.hypot(points[:, 0] - x, points[:, 1] - y)
-            outer = points[distance > distance.max() - max(0.25 * error, tolerance)]
-            if len(outer) < 8:
-                return None
-            x, y, radius, error = _circle_fit(outer)
-            if error <= tolerance:
-                break
-        distance = np.hypot(points[:, 0] - x, points[:, 1] - y)
-        if error > tolerance or radius - distance.min() > inside * radius or distance.max() - radius > tolerance:
-            return None
-    return x, y, radius
-
-
 def _as_circle(points: Points, fit: Fit) -> Circle | None:
     if len(points) < 8:
         return None
@@ -194,7 +161,7 @@ def _segments(points: Points, tolerance: float) -> list[_Piece]:
     while i < n:
         j = _arc_end(ring, length, turn, i, n, tolerance)
         if j - i >= 2:
-            x, y, r, _ = _circle_fit(ring[i : j + 1]) if j - i > 2 else (*_three(ring, i), 0.0)
+            x, y, r, _ = circle_fit(ring[i : j + 1]) if j - i > 2 else (*_three(ring, i), 0.0)
             pieces.append(_Piece(ring[i : j + 1], (x, y, r)))
             i = j
         else:
@@ -208,7 +175,7 @@ def _join_seam(pieces: list[_Piece], tolerance: float) -> list[_Piece]:
     if len(pieces) < 3 or pieces[0].circle is None or pieces[-1].circle is None:
         return pieces
     points = np.vstack([pieces[-1].points, pieces[0].points[1:]])
-    x, y, r, error = _circle_fit(points)
+    x, y, r, error = circle_fit(points)
     return [_Piece(points, (x, y, r)), *pieces[1:-1]] if error <= tolerance else pieces
 
 
@@ -238,7 +205,7 @@ def _arc_end(ring: Points, length: Points, turn: Points, i: int, n: int, toleran
             break
         j += 1
         if (j - i) % 4 == 0:
-            x, y, r, error = _circle_fit(ring[i : j + 1])
+            x, y, r, error = circle_fit(ring[i : j + 1])
             if error <= tolerance:
                 circle = (x, y, r)
     segments = j - i

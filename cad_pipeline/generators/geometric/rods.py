@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_pipeline.generators.geometric.circles import outer_circle
 from cad_pipeline.generators.geometric.facets import components
 from cad_pipeline.generators.geometric.features import Extrusion, Feature
 from cad_pipeline.generators.geometric.frame import Frame, frame_along, straightened, upright
 from cad_pipeline.generators.geometric.numbers import nice
-from cad_pipeline.generators.geometric.rings import outer_circle
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle
 from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cad_pipeline.generators.geometric.bores import fill_bores
+from cad_pipeline.generators.geometric.bores import Filled, fill_bores
 from cad_pipeline.generators.geometric.candidate import Candidate, scored
 from cad_pipeline.generators.geometric.completing import completed
 from cad_pipeline.generators.geometric.copies import MirrorPlane, mirror_planes
@@ -53,9 +53,14 @@ TURNS_WELL = 0.99
 def search(part: Part) -> list[Candidate]:
     """Return candidate programs, best score first: made of features, and, where that fails, of contours."""
     frames = candidate_frames(part.vertices, part.faces)
-    found = _featured(part, frames)
+    filled = fill_bores(part.vertices, part.faces, part.facets, part.scale, frames)
+    base = part
+    if filled is not None:
+        limit = max(part.limit - count_numbers(filled.bores), BASE_NUMBERS)
+        base = part.other(filled.vertices, filled.faces, filled.solid, limit=limit)
+    found = _drilled(part, filled, _without_bores(base, frames)[:3]) or _without_bores(part, frames)
     if all(c.iou < POOR for c in found):
-        found += _free_form(part, frames)
+        found += _drilled(part, filled, _free_form(base, frames))
     found.sort(key=lambda c: -c.score)
     for candidate in found[:MOST_COMPLETED]:
         if candidate.iou > POOR and candidate.stray_bodies + candidate.tunnels_off:
@@ -65,19 +70,12 @@ def search(part: Part) -> list[Candidate]:
     return sorted(found, key=lambda c: -c.score)
 
 
-def _featured(part: Part, frames: list[Frame]) -> list[Candidate]:
-    """Explain a part without its bores, which are drilled afterwards."""
-    filled = fill_bores(part.vertices, part.faces, part.facets, part.scale, frames)
+def _drilled(part: Part, filled: Filled | None, found: list[Candidate]) -> list[Candidate]:
+    """Drill the bores into what explains the part without them."""
     if filled is None:
-        return _without_bores(part, frames)
-    limit = max(part.limit - count_numbers(filled.bores), BASE_NUMBERS)
-    base = part.other(filled.vertices, filled.faces, filled.solid, limit=limit)
-    found: list[Candidate] = []
-    for candidate in _without_bores(base, frames)[:3]:
-        features = [*candidate.program.features, *filled.bores]
-        found += [c for c in [scored(part, f"{candidate.program.route} drilled", features)] if c]
-    found.sort(key=lambda c: -c.score)
-    return found or _without_bores(part, frames)
+        return found
+    made = (scored(part, f"{c.program.route} drilled", [*c.program.features, *filled.bores]) for c in found)
+    return [c for c in made if c]
 
 
 def _without_bores(part: Part, frames: list[Frame], depth: int = 0) -> list[Candidate]:
