@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from cad_pipeline.generators.geometric.features import Feature, Mode
 from cad_pipeline.generators.geometric.scale import Scale
-from cad_pipeline.generators.geometric.solids import Manifold, build
+from cad_pipeline.generators.geometric.solids import Manifold, build, moments
 
 __all__ = ["Difference"]
 
 # how much of the part about a piece, by the piece's size, is looked at by itself
 NEARBY = 0.3
-# pieces are alike when their volumes and sizes differ by no more than this share
+# pieces are alike when their volumes and moments differ by no more than this share
 _ALIKE = 0.02
 
 
@@ -59,16 +59,15 @@ class Difference:
         return [f[1:] for f in found]
 
     def like(self, piece: Manifold, mode: Mode) -> list[NDArray[np.float64]]:
-        """Steps (3,) from a piece to those others that must be added or cut like it, by their volumes and boxes."""
+        """Steps (3,) from a piece to those others that must be added or cut like it, by their moments."""
         steps: list[NDArray[np.float64]] = []
-        box, volume = np.array(piece.bounding_box()), piece.volume()
-        size = box[3:] - box[:3]
+        volume, (middle, spread) = piece.volume(), moments(piece)
         for other in self.missing if mode is Mode.ADD else self.extra:
-            there = np.array(other.bounding_box())
-            apart = float(np.abs(there - box).max())
-            alike = abs(other.volume() - volume) < _ALIKE * volume
-            if alike and apart > 1e-3 * size.max() and np.abs(there[3:] - there[:3] - size).max() < _ALIKE * size.max():
-                steps.append(((there - box)[:3] + (there - box)[3:]) / 2)
+            if other is not piece and abs(other.volume() - volume) < _ALIKE * volume:
+                # skins of no volume that hang on a piece widen its box, but not its moments
+                there, across = moments(other)
+                if np.abs(across - spread).max() < 2 * _ALIKE * np.trace(spread):
+                    steps.append(there - middle)
         return steps
 
     def look_at(self, piece: Manifold) -> None:

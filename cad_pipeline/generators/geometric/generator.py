@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from cad_pipeline.syntax import parse
 from cad_pipeline.values import Attempt, Mesh, Origin, Program, ProgramKind, Target
 
 if TYPE_CHECKING:
+    from cad_pipeline.generators.geometric.candidate import Candidate
     from cad_pipeline.generators.geometric.emit import Text
     from cad_pipeline.generators.geometric.features import FeatureProgram
     from cad_pipeline.generators.geometric.part import Part
@@ -37,7 +39,7 @@ class GeometricGenerator:
         reached = max((a.verdict.iou or 0.0 for a in features if a.execution.sound), default=0.0)
         round_ = len({a.program.origin.round for a in mine})
         programs: list[Program] = []
-        for program in _texts(target.mesh)[len(mine) : len(mine) + samples]:
+        for program in _texts(target.mesh).some(len(mine), samples):
             if (program.promised_iou or 0.0) > reached + WORTH_A_RUN:
                 origin = Origin(generator=self.name, round=round_, sample=len(programs), note=program.origin.note)
                 programs.append(replace(program, origin=origin))
@@ -48,29 +50,49 @@ class GeometricGenerator:
 WORTH_A_RUN = 0.002
 # every boolean of the search meets all triangles: finer meshes are thinned for it, and judged as they are
 MOST_TRIANGLES = 100_000
+# candidates whose scores are so near the best are written together: what is written more shortly may come first
+NEAR_THE_BEST = 0.01
 _MOST_TEXTS = 4
 _MOST_CANDIDATES = 6
 _TRIES_AT_LENGTH = 4
-_REMEMBERED = 4
+_REMEMBERED = 2
 _LOCK = Lock()
-_CACHE: OrderedDict[str, list[Program]] = OrderedDict()
+_CACHE: OrderedDict[str, _Texts] = OrderedDict()
 
 
-def _texts(mesh: Mesh) -> list[Program]:
+def _texts(mesh: Mesh) -> _Texts:
     """Search once for a mesh and keep the texts for later rounds; the last few meshes are remembered."""
     key = f"{mesh.name} {mesh.digest}"
     with _LOCK:
-        if key in _CACHE:
-            return _CACHE[key]
-    texts = _write(mesh)
-    with _LOCK:
-        _CACHE[key] = texts
+        texts = _CACHE.setdefault(key, _Texts(mesh))
+        _CACHE.move_to_end(key)
         while len(_CACHE) > _REMEMBERED:
             _CACHE.popitem(last=False)
     return texts
 
 
-def _write(mesh: Mesh) -> list[Program]:
+class _Texts:
+    """The programs for a mesh, best first, each written when it is first asked for."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self._mesh = mesh
+        self._left = _write(mesh)
+        self._done: list[Program] = []
+        self._lock = Lock()
+
+    def some(self, first: int, count: int) -> list[Program]:
+        """Up to `count` programs from number `first` on."""
+        with self._lock:
+            try:
+                self._done += itertools.islice(self._left, max(0, first + count - len(self._done)))
+            except BaseException:
+                # who asks again is told again
+                self._left, self._done = _write(self._mesh), []
+                raise
+            return self._done[first : first + count]
+
+
+def _write(mesh: Mesh) -> Iterator[Program]:
     from cad_pipeline.generators.geometric.mending import Effort
     from cad_pipeline.generators.geometric.part import Part
     from cad_pipeline.generators.geometric.scale import Scale
@@ -81,21 +103,29 @@ def _write(mesh: Mesh) -> list[Program]:
     vertices, faces = thinned(mesh.vertices, mesh.faces, most=MOST_TRIANGLES)
     solid = mesh_solid(vertices, faces)
     if solid is None or solid.volume() <= 0:
-        return []
+        return
     part = Part(vertices, faces, solid, Scale.of(vertices), effort=Effort.of(len(faces)))
-    texts: list[Program] = []
-    for candidate in search(part)[:_MOST_CANDIDATES]:
-        written = _written(candidate.program, part, f"{mesh.name}: {_size(mesh)} mm")
-        if written is None:
-            continue
-        text, promised = written
-        known = any(text.source.splitlines()[1:] == p.source.splitlines()[1:] for p in texts)
-        if not known:
-            origin = Origin(generator="geometric", note=candidate.program.route)
-            texts.append(Program(source=text.source, parameters=text.parameters, origin=origin, promised_iou=promised))
-        if len(texts) == _MOST_TEXTS:
-            break
-    return sorted(texts, key=lambda p: -(p.promised_iou or 0.0) + part.price * _count_numbers(p.source))
+    candidates = search(part)[:_MOST_CANDIDATES]
+    title = f"{mesh.name}: {_size(mesh)} mm"
+    near = [c for c in candidates if c.score > candidates[0].score - NEAR_THE_BEST]
+    first = [program for c in near if (program := _program(c, part, title))]
+    rest = (program for c in candidates[len(near) :] if (program := _program(c, part, title)))
+    first.sort(key=lambda p: -(p.promised_iou or 0.0) + part.price * _count_numbers(p.source))
+    known: set[str] = set()
+    for program in itertools.chain(first, rest):
+        text = program.source.split("\n", 1)[1]
+        if text not in known and len(known) < _MOST_TEXTS:
+            known.add(text)
+            yield program
+
+
+def _program(candidate: Candidate, part: Part, title: str) -> Program | None:
+    written = _written(candidate.program, part, title)
+    if written is None:
+        return None
+    text, promised = written
+    origin = Origin(generator="geometric", note=candidate.program.route)
+    return Program(source=text.source, parameters=text.parameters, origin=origin, promised_iou=promised)
 
 
 def _written(program: FeatureProgram, part: Part, title: str) -> tuple[Text, float] | None:
