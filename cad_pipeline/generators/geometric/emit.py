@@ -43,6 +43,7 @@ from cad_pipeline.generators.geometric.placing import (
 from cad_pipeline.generators.geometric.profile_text import profile_calls
 from cad_pipeline.generators.geometric.shapes2d import Outline
 from cad_pipeline.generators.geometric.sketch_text import half, pair, sketch_calls
+from cad_pipeline.generators.geometric.standard_sizes import hole_name
 from cad_pipeline.values import Parameter
 
 __all__ = ["Text", "emit"]
@@ -350,7 +351,8 @@ class _Writer:
             levels.learn(mouth, level)
         points = [(nice(x - dx, self.tolerance), nice(y - dy, self.tolerance)) for x, y in feature.points]
         where = f"{self.subject}.copyWorkplane({self._raised(plane, level)}){self._points(points, 'hole')}"
-        diameter = self.book.name("hole", "d", feature.diameter)
+        comment = hole_name(feature.diameter, blind=feature.depth is not None)
+        diameter = self.book.name("hole", "d", feature.diameter, comment=comment)
         depth = "" if feature.depth is None else f", depth={self.book.name('hole', 'depth', feature.depth)}"
         if feature.counterbore is not None:
             wide = self.book.name("cbore", "d", feature.counterbore[0])
