@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cad_pipeline.errors import InputError
+from cad_pipeline.generators.number_fit import Effort
 from cad_pipeline.generators.numbers_in_text import numbers_of, with_numbers
 from cad_pipeline.generators.refine import RefineGenerator
 from cad_pipeline.generators.scripted import ScriptedGenerator
@@ -123,7 +124,7 @@ def refined(program: Path, options: argparse.Namespace, sandbox: Counting) -> Ro
         return None
     if not count:
         return None
-    refiner = RefineGenerator(sandbox=sandbox, workers=options.workers)
+    refiner = RefineGenerator(sandbox=sandbox, effort=Effort(workers=options.workers))
     pipeline = Pipeline(
         plan=(Stage(ScriptedGenerator((disturbed,))), Stage(refiner, rounds=2, samples=2)),
         sandbox=sandbox,

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cad_pipeline.generators.number_fit import fit_numbers
 from cad_pipeline.generators.numbers_in_text import numbers_of, with_numbers
-from cad_pipeline.generators.refine import RefineGenerator, fit_numbers
+from cad_pipeline.generators.refine import RefineGenerator
 from cad_pipeline.generators.registration import RegisterGenerator, _figures, placed, scaled
 from cad_pipeline.generators.scripted import ScriptedGenerator
 from cad_pipeline.pipeline import Pipeline, Stage
