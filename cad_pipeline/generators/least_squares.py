@@ -43,9 +43,12 @@ class Descent:
     """Walks from `values` (p,) with residuals `at` (m,) to lower cost, and never asks for more than `most` residuals.
 
     Levenberg and Marquardt's step with Huber's weights. Derivatives are differences, one run for each value at first;
-    after that the secant of every step corrects them (Broyden 1965; Madsen, Nielsen and Tingleff 2004, section 3.5),
-    and where they are measured anew, values that move different residuals share a run (Curtis, Powell and Reid 1974).
-    A value whose move has no residuals is moved the other way, then less; if neither has any it stays as it is.
+    after that the secant of every step corrects them (Broyden 1965; sparse after Schubert 1970), and where they are
+    measured anew, values that move different residuals share a run (Curtis, Powell and Reid 1974). A value whose move
+    has no residuals is moved the other way, then less; if neither has any it stays as it is.
+
+    `slopes` (m, p) are the derivatives, `touched` (m, p) says which residuals a value moves, and `known` (p,) which
+    values have derivatives.
     """
 
     residuals: Residuals
@@ -57,6 +60,7 @@ class Descent:
     slopes: Vector = field(init=False)
     reach: Vector = field(init=False)
     known: NDArray[np.bool_] = field(init=False)
+    touched: NDArray[np.bool_] = field(init=False)
     _damping: float = 1e-3
     _signs: Vector = field(init=False)
 
@@ -65,6 +69,7 @@ class Descent:
         self.slopes = np.zeros((len(self.at), len(self.values)))
         self.reach = self.scales.reach.copy()
         self.known = np.zeros(len(self.values), np.bool_)
+        self.touched = np.zeros(self.slopes.shape, np.bool_)
         self._signs = np.where(self.values < 0.0, -1.0, 1.0)
 
     @property
@@ -120,7 +125,7 @@ class Descent:
         groups: list[list[int]] = []
         taken: list[NDArray[np.bool_]] = []
         for k in map(int, values):
-            touched = self._touched(k)
+            touched = self.touched[:, k]
             fits = (n for n, rows in enumerate(taken) if self.known[k] and rows.any() and not (rows & touched).any())
             place = next(fits, None)
             if place is None:
@@ -131,10 +136,6 @@ class Descent:
                 taken[place] = taken[place] | touched
         return groups
 
-    def _touched(self, k: int) -> NDArray[np.bool_]:
-        column = np.abs(self.slopes[:, k])
-        return np.asarray(column > 1e-3 * max(float(column.max()), 1e-300))
-
     def _moved(self, group: Sequence[int], factor: float) -> Vector:
         values = self.values.copy()
         values[group] += factor * self.reach[group]
@@ -144,13 +145,13 @@ class Descent:
         """Read the derivatives of a group off the change of the residuals that its values moved together."""
         change = moved - self.at
         for k in group:
-            mine = change if len(group) == 1 else np.where(self._touched(k), change, 0.0)
+            mine = change if len(group) == 1 else np.where(self.touched[:, k], change, 0.0)
             self.slopes[:, k] = mine / (factor * self.reach[k])
-            self.known[k] = True
-            most = float(np.abs(mine).max()) / abs(factor)
+            most = float(np.abs(mine).max())
+            self.known[k], self.touched[:, k] = True, np.abs(mine) > 1e-3 * most
             if most > 0.0:
                 # next time by what moves the residuals clearly, and no further
-                self.reach[k] *= np.clip(5.0 * self.scales.near / most, 0.2, 5.0)
+                self.reach[k] *= np.clip(5.0 * self.scales.near * abs(factor) / most, 0.2, 5.0)
 
     def _stepped(self) -> bool:
         """Try the step with two dampings and take the better, if it is lower; the secant corrects the derivatives."""
@@ -161,9 +162,11 @@ class Descent:
             if found is None:
                 continue
             moved, change = trials[n] - self.values, found - self.at
-            length = float(((moved / self.reach) ** 2).sum())
-            if length > 0.0:
-                self.slopes += np.outer(change - self.slopes @ moved, moved / self.reach**2) / length
+            # only what a value touches is corrected, or soon every value would seem to touch everything
+            share = self.touched * (moved / self.reach**2)
+            length = share @ moved
+            missed = (change - self.slopes @ moved) / np.where(length > 0.0, length, np.inf)
+            self.slopes += missed[:, None] * share
             cost = huber(found, self.scales.near)
             if cost < self.cost and (best is None or cost < best[0]):
                 best = (cost, n, found)

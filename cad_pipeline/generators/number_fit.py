@@ -28,7 +28,9 @@ Vector = NDArray[np.float64]
 # the facets are those that will be judged
 _MESH = Limits(exports=frozenset({Export.MESH}))
 _FIRST_S, _LEAST_S, _MOST_S = 30.0, 5.0, 40.0
-_BLOCK, _HARDLY = 24, 0.97
+_BLOCK, _ROUNDINGS = 24, 4
+# a share of the volume that is not worth another block of numbers; a share of the cost that is no progress
+_LITTLE, _HARDLY = 0.002, 0.97
 # the nice steps, in hundredths of the power of ten below the part's size
 _STEPS = (5.0, 1.0, 0.5, 0.1, 0.01, 0.001)
 
@@ -52,7 +54,7 @@ class Effort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """A program with fitted numbers, how many changed, the mean residual before and after, and the runs it took.
+    """A program with fitted numbers, how many changed, the mean distance before and after, and the runs it took.
 
     `moved_to_build` says that the program did not build as it was given; `before_mm` is where it first did.
     """
@@ -86,8 +88,9 @@ def fit_numbers(source: str, target: Mesh, sandbox: Sandbox, effort: Effort = Ef
                 return None
             start, before, _ = found
         scales = _scales(start, target.diagonal, gap.thickness_mm)
-        descent = Descent(residuals=runs, values=start, at=before, scales=scales, most=most, runs=runs.count)
-        _fit_in_blocks(descent, _blocks(numbers, most))
+        left = most - _ROUNDINGS
+        descent = Descent(residuals=runs, values=start, at=before, scales=scales, most=left, runs=runs.count)
+        _fit_in_blocks(descent, _blocks(numbers, most), gap)
         values, at = _rounded(descent, given, target.diagonal, gap.thickness_mm)
     moved = start is not given
     if not moved and huber(at, scales.near) >= 0.98 * huber(before, scales.near):
@@ -95,19 +98,20 @@ def fit_numbers(source: str, target: Mesh, sandbox: Sandbox, effort: Effort = Ef
     return Fit(
         source=with_numbers(source, numbers, values.tolist()),
         fitted=int(np.count_nonzero(values != given)),
-        before_mm=float(np.abs(before).mean()),
-        after_mm=float(np.abs(at).mean()),
+        before_mm=gap.mean_mm(before),
+        after_mm=gap.mean_mm(at),
         runs=runs.count,
         moved_to_build=moved,
     )
 
 
-def _fit_in_blocks(descent: Descent, blocks: Sequence[Sequence[int]]) -> None:
-    """Fit block after block, until it is near enough or a block brings it hardly nearer."""
+def _fit_in_blocks(descent: Descent, blocks: Sequence[Sequence[int]], gap: SurfaceGap) -> None:
+    """Fit block after block, until hardly anything of the volume is missing or a block brings it hardly nearer."""
     for block in blocks:
         before = descent.cost
         descent.fit(block)
-        if descent.done or (block is not blocks[0] and descent.cost > _HARDLY * before):
+        lost = gap.mean_mm(descent.at) / gap.thickness_mm
+        if descent.done or lost < _LITTLE or (block is not blocks[0] and descent.cost > _HARDLY * before):
             break
 
 
@@ -147,7 +151,7 @@ def _rounded(descent: Descent, given: Vector, size: float, thickness: float) -> 
     allowed = 0.05 * huber(at, near) + 2e-4 * thickness
     weight = np.abs(descent.slopes).mean(axis=0)
     share = 2.0 * allowed / len(changed)
-    for _ in range(5):
+    for _ in range(_ROUNDINGS):
         rounded = values.copy()
         for k in changed:
             steps = [float(np.round(values[k] / (step * unit)) * step * unit) for step in _STEPS]

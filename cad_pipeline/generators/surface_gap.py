@@ -81,6 +81,10 @@ class SurfaceGap:
             beside[mine] = np.sqrt(np.maximum(distances**2 - before[mine] ** 2, 0.0))
         return np.concatenate([before, _BESIDE * beside]) * self.frame.mm_per_unit
 
+    def mean_mm(self, residuals: NDArray[np.float64]) -> float:
+        """Tell the mean distance in mm of the points from the planes, of residuals (2n,)."""
+        return float(np.abs(residuals[: len(self.points)]).mean())
+
 
 def _outward(subject: Subject, normals: NDArray[np.float64]) -> NDArray[np.float64]:
     """Turn normals round if the triangles of their mesh face inwards."""

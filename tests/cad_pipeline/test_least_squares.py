@@ -111,6 +111,12 @@ def test_values_that_move_different_residuals_share_a_run() -> None:
     walk.learn(range(4))
     assert residuals.asked == 5
     assert walk.slopes == pytest.approx(np.repeat(np.eye(4), 10, axis=0))
+    # nor does the secant of a step let a value seem to move what it does not
+    walk = descent(bent := Counted(lambda v: apart(v) + 0.1 * apart(v) ** 2))
+    walk.fit(range(4))
+    asked = bent.asked
+    walk.learn(range(4))
+    assert bent.asked == asked + 1
     mixed = Counted(coupled)
     walk = descent(mixed)
     walk.learn(range(4))
