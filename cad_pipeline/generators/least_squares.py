@@ -43,9 +43,8 @@ class Descent:
     """Walks from `values` (p,) with residuals `at` (m,) to lower cost, and never asks for more than `most` residuals.
 
     Levenberg and Marquardt's step with Huber's weights. Derivatives are differences, one run for each value at first;
-    after that the secant of every step corrects them (Broyden 1965; sparse after Schubert 1970), and where they are
-    measured anew, values that move different residuals share a run (Curtis, Powell and Reid 1974). A value whose move
-    has no residuals is moved the other way, then less; if neither has any it stays as it is.
+    after that the secant of every step corrects them (Broyden 1965; sparse after Schubert 1970), until that helps no
+    longer. A value whose move has no residuals is moved the other way, then less; if neither has any it stays as it is.
 
     `slopes` (m, p) are the derivatives, `touched` (m, p) says which residuals a value moves, and `known` (p,) which
     values have derivatives.
@@ -105,53 +104,30 @@ class Descent:
 
     def learn(self, values: Sequence[int] | NDArray[np.intp]) -> None:
         """Measure the derivatives by these values, as far as the runs last."""
-        groups = self._groups(values)[: max(self.most - self.runs, 0)]
-        failed = []
-        for group, moved in zip(groups, self._ask([self._moved(group, 1.0) for group in groups]), strict=True):
-            if moved is None:
-                failed += group
-            else:
-                self._take(group, moved, 1.0)
-        for factor in (-1.0, 0.1, -0.1):
-            failed = failed[: max(self.most - self.runs, 0)]
-            answers = self._ask([self._moved([k], factor) for k in failed])
-            for k, moved in zip(failed, answers, strict=True):
+        left = [int(k) for k in values]
+        for factor in (1.0, -1.0, 0.1, -0.1):
+            left = left[: max(self.most - self.runs, 0)]
+            answers = self._ask([self._moved(k, factor) for k in left])
+            for k, moved in zip(left, answers, strict=True):
                 if moved is not None:
-                    self._take([k], moved, factor)
-            failed = [k for k, moved in zip(failed, answers, strict=True) if moved is None]
+                    self._take(k, moved, factor)
+            left = [k for k, moved in zip(left, answers, strict=True) if moved is None]
 
-    def _groups(self, values: Sequence[int] | NDArray[np.intp]) -> list[list[int]]:
-        """Put values that are known to move different residuals into one group; the others stand alone."""
-        groups: list[list[int]] = []
-        taken: list[NDArray[np.bool_]] = []
-        for k in map(int, values):
-            touched = self.touched[:, k]
-            fits = (n for n, rows in enumerate(taken) if self.known[k] and rows.any() and not (rows & touched).any())
-            place = next(fits, None)
-            if place is None:
-                groups.append([k])
-                taken.append(touched if self.known[k] else np.zeros(len(self.at), np.bool_))
-            else:
-                groups[place].append(k)
-                taken[place] = taken[place] | touched
-        return groups
-
-    def _moved(self, group: Sequence[int], factor: float) -> Vector:
+    def _moved(self, k: int, factor: float) -> Vector:
         values = self.values.copy()
-        values[group] += factor * self.reach[group]
+        values[k] += factor * self.reach[k]
         return values
 
-    def _take(self, group: Sequence[int], moved: Vector, factor: float) -> None:
-        """Read the derivatives of a group off the change of the residuals that its values moved together."""
+    def _take(self, k: int, moved: Vector, factor: float) -> None:
+        """Read the derivatives off the change of the residuals."""
         change = moved - self.at
-        for k in group:
-            mine = change if len(group) == 1 else np.where(self.touched[:, k], change, 0.0)
-            self.slopes[:, k] = mine / (factor * self.reach[k])
-            most = float(np.abs(mine).max())
-            self.known[k], self.touched[:, k] = True, np.abs(mine) > 1e-3 * most
-            if most > 0.0:
-                # next time by what moves the residuals clearly, and no further
-                self.reach[k] *= np.clip(5.0 * self.scales.near * abs(factor) / most, 0.2, 5.0)
+        self.slopes[:, k] = change / (factor * self.reach[k])
+        most = float(np.abs(change).max())
+        self.known[k], self.touched[:, k] = True, np.abs(change) > 1e-3 * most
+        if most > 0.0:
+            # next time by what moves the residuals clearly, and no further
+            wanted = 5.0 * self.scales.near * abs(factor) / most * self.reach[k]
+            self.reach[k] = np.clip(wanted, 0.2 * self.scales.reach[k], 2.0 * self.scales.reach[k])
 
     def _stepped(self) -> bool:
         """Try the step with two dampings and take the better, if it is lower; the secant corrects the derivatives."""
