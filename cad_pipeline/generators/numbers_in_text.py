@@ -50,12 +50,17 @@ _LENGTHS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number in a program's text: its name if it has one, its value, and its place in bytes."""
+    """A number in a program's text: its name or the call it stands in, its value, and its place in bytes and lines.
+
+    Numbers at the same place of the same call share a `role`, such as the radii of all arcs.
+    """
 
     name: str
     value: float
     start: int
     end: int
+    line: int = 0
+    role: str = ""
 
 
 def numbers_of(source: str, most: int = 16) -> list[Number]:
@@ -79,10 +84,12 @@ def numbers_of(source: str, most: int = 16) -> list[Number]:
     for call in ast.walk(tree):
         if isinstance(call, ast.Call):
             length = isinstance(call.func, ast.Attribute) and call.func.attr in _LENGTHS
-            arguments = [*call.args, *(each.value for each in call.keywords)]
-            for constant in (n for each in arguments for n in _flat(each)):
+            callee = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            arguments = [(str(k), each) for k, each in enumerate(call.args)]
+            arguments += [(each.arg or "", each.value) for each in call.keywords]
+            for place, constant in ((place, n) for place, each in arguments for n in _flat(each)):
                 if isinstance(constant.value, float) or length:
-                    found = _number("", constant, starts)
+                    found = _number("", constant, starts, f"{callee}.{place}")
                     if (found.start, found.end) not in inside:
                         inside.add((found.start, found.end))
                         loose.append(found)
@@ -113,8 +120,9 @@ def _bare(node: ast.expr) -> ast.expr:
     return node
 
 
-def _number(name: str, node: ast.expr, starts: Sequence[int]) -> Number:
+def _number(name: str, node: ast.expr, starts: Sequence[int], role: str = "") -> Number:
     assert isinstance(node, ast.Constant) and isinstance(node.value, int | float)
     assert node.end_lineno is not None and node.end_col_offset is not None
     start = starts[node.lineno - 1] + node.col_offset
-    return Number(name, float(node.value), start, starts[node.end_lineno - 1] + node.end_col_offset)
+    end = starts[node.end_lineno - 1] + node.end_col_offset
+    return Number(name, float(node.value), start, end, node.lineno, role or name)

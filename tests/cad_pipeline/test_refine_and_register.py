@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cad_pipeline.doubles import ScriptedSandbox
+from cad_pipeline.generators.number_fit import Effort, fit_numbers
 from cad_pipeline.generators.numbers_in_text import numbers_of, with_numbers
-from cad_pipeline.generators.refine import RefineGenerator, fit_numbers
+from cad_pipeline.generators.refine import RefineGenerator
 from cad_pipeline.generators.registration import RegisterGenerator, _figures, placed, scaled
 from cad_pipeline.generators.scripted import ScriptedGenerator
 from cad_pipeline.pipeline import Pipeline, Stage
 from cad_pipeline.values import Mesh, Reconstruction, Target
 from cad_pipeline.verify import MeshVerifier, Placement, load_result
 from cad_sandbox import ForkServerSandbox
+from cad_sandbox.execution import Outcome
 
 HEAD = "import cadquery as cq\n\n"
 PLATE = HEAD + (
@@ -30,6 +34,11 @@ OFF = PLATE.replace("40.0", "44.0").replace("8.0", "10.0").replace("12.0", "15.0
 # lengths stand in the calls, one of them whole, and the number of the corners is none
 LOOSE = HEAD + 'result = cq.Workplane("XY").polygon(6, 33.0).extrude(13)\n'
 LOOSE_TRUE = LOOSE.replace("33.0", "30.0").replace("13", "10")
+# a segment of a circle above a chord of twice 6.0
+ARCHED = HEAD + (
+    'arch = cq.Workplane("XY").moveTo(-6.0, 0.0).radiusArc((6.0, 0.0), 6.2).close().extrude(4.0)\n'
+    'result = cq.Workplane("XY").box(16.0, 10.0, 4.0).union(arch)\n'
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +78,53 @@ def test_what_fits_already_and_what_does_not_build_is_left_alone(sandbox: ForkSe
     assert fit_numbers(PLATE, mesh, sandbox) is None
     assert fit_numbers(PLATE.replace("12.0", "-12.0"), mesh, sandbox) is None
     assert fit_numbers(HEAD + "result = cq.Workplane()\n", mesh, sandbox) is None
+
+
+def test_a_program_that_does_not_build_is_moved_to_where_it_does_and_fitted(
+    sandbox: ForkServerSandbox, tmp_path: Path
+) -> None:
+    mesh = mesh_of(ARCHED, sandbox, tmp_path / "t")
+    # half the chord is longer than the radius
+    broken = ARCHED.replace("6.0, 0.0", "6.3, 0.0").replace("6.2", "6.14")
+    done = converted(broken, mesh, sandbox, tmp_path / "a", Stage(RefineGenerator(sandbox=sandbox), rounds=2))
+    assert [a.execution.built for a in done.attempts] == [False, True]
+    assert done.accepted and done.best is not None and (done.best.verdict.iou or 0.0) > 0.995
+    assert "moved to where it builds" in done.best.program.origin.note
+
+
+def test_failures_are_fitted_only_where_nothing_came_near(sandbox: ForkServerSandbox, tmp_path: Path) -> None:
+    mesh = mesh_of(PLATE, sandbox, tmp_path / "t")
+    refiner = RefineGenerator(sandbox=sandbox)
+    (failed,) = converted(ARCHED.replace("6.2", "5.0"), mesh, sandbox, tmp_path / "a").attempts
+    (near,) = converted(OFF, mesh, sandbox, tmp_path / "b").attempts
+    assert not failed.execution.built and not near.verdict.accepted
+    assert refiner._worth([failed]) == [failed]
+    assert refiner._worth([failed, near]) == [near]
+    hung = replace(failed, execution=replace(failed.execution, outcome=Outcome.TIMED_OUT))
+    assert refiner._worth([hung]) == []
+
+
+def test_a_fit_that_came_to_nothing_is_not_made_twice(sandbox: ForkServerSandbox, tmp_path: Path) -> None:
+    target = Target(mesh=mesh_of(PLATE, sandbox, tmp_path / "t"))
+    counting = ScriptedSandbox({})
+    (failed,) = converted(ARCHED.replace("6.2", "5.0"), target.mesh, sandbox, tmp_path / "a").attempts
+    refiner = RefineGenerator(sandbox=counting)
+    assert refiner.propose(target, [failed]) == []
+    runs = len(counting.ran)
+    assert 0 < runs <= refiner.effort.runs // 3 + 1
+    assert refiner.propose(target, [failed]) == [] and len(counting.ran) == runs
+
+
+def test_a_fit_keeps_to_its_runs_and_numbers_and_tells_the_same_twice(
+    sandbox: ForkServerSandbox, tmp_path: Path
+) -> None:
+    mesh = mesh_of(PLATE, sandbox, tmp_path / "t")
+    first = fit_numbers(OFF, mesh, sandbox, Effort(runs=20, numbers=2))
+    assert first is not None and first == fit_numbers(OFF, mesh, sandbox, Effort(runs=20, numbers=2))
+    assert first.runs <= 20
+    assert "height = 10.0" in first.source and "bore = 15.0" in first.source and "width = 40.0" in first.source
+    assert Effort(runs=100, seconds=60.0, workers=2).runs_at(8.0) == 16
+    assert Effort(runs=100, seconds=60.0, workers=2).runs_at(0.1) == 100
 
 
 def test_the_stage_refines_what_came_near_and_the_loop_accepts_it(sandbox: ForkServerSandbox, tmp_path: Path) -> None:
