@@ -29,7 +29,6 @@ from cad_pipeline.generators.geometric.features import (
 from cad_pipeline.generators.geometric.frame import frame_along
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Rectangle, RegularPolygon, Segment, Slot
 from cad_pipeline.generators.geometric.solids import build
-from cad_pipeline.generators.geometric.standard_sizes import hole_name
 from cad_pipeline.values import Mesh, Target
 
 MOST_NUMBERS = 400
@@ -392,21 +391,3 @@ def test_equal_features_are_one_statement(written):
 
 def test_a_title_is_the_docstring(written):
     assert ast.get_docstring(ast.parse(written["circle"].source)) == "A part with circle."
-
-
-@pytest.mark.parametrize(
-    ("diameter", "blind", "name"),
-    [
-        (5.5, False, "clearance of M5, medium"),
-        (3.2, False, "clearance of M3, fine"),
-        (9.0, False, "clearance of M8, medium"),
-        (4.2, True, "tap drill of M5"),
-        (6.8, False, "tap drill of M8"),
-        (5.0, True, "tap drill of M6"),
-        (5.0, False, ""),
-        (10.0, False, ""),
-        (5.51, False, ""),
-    ],
-)
-def test_only_what_is_a_screws_own_is_called_so(diameter: float, blind: bool, name: str) -> None:
-    assert hole_name(diameter, blind=blind) == name

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cad_pipeline.generators.geometric.numbers import Lexicon, nice, text
+from cad_pipeline.generators.geometric.standard_sizes import hole_name
 
 lengths = st.floats(-1e6, 1e6, allow_nan=False)
 tolerances = st.floats(1e-9, 10.0, allow_nan=False)
@@ -85,3 +86,21 @@ def test_what_a_lexicon_agrees_does_not_depend_on_the_order_of_samples(tenths, r
     shuffled = random.sample(samples, len(samples))
     one, two = (Lexicon.from_samples(s, tolerance=1e-3, rounding=1e-4) for s in (samples, shuffled))
     assert [one.snap(t / 10) for t in tenths] == [two.snap(t / 10) for t in tenths] == [t / 10 for t in tenths]
+
+
+@pytest.mark.parametrize(
+    ("diameter", "blind", "name"),
+    [
+        (5.5, False, "clearance of M5, medium"),
+        (3.2, False, "clearance of M3, fine"),
+        (9.0, False, "clearance of M8, medium"),
+        (4.2, True, "tap drill of M5"),
+        (6.8, False, "tap drill of M8"),
+        (5.0, True, "tap drill of M6"),
+        (5.0, False, ""),
+        (10.0, False, ""),
+        (5.51, False, ""),
+    ],
+)
+def test_only_what_is_a_screws_own_is_called_so(diameter: float, blind: bool, name: str) -> None:
+    assert hole_name(diameter, blind=blind) == name
