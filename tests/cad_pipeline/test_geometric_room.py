@@ -61,7 +61,7 @@ def test_a_prism_that_cuts_stays_outside_and_goes_beyond_the_part(angle):
 def test_silhouettes_give_a_part_of_crossing_extrusions(angle):
     window = box((-31, -8, 12), (-20, 8, 24))
     target = angle - window
-    features = silhouette_features(rooms_of(target, FRAMES, SCALE))
+    features = silhouette_features(rooms_of(target, FRAMES, SCALE), target)
     assert iou(build(features), target) > 0.999
 
 

@@ -21,7 +21,7 @@ from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.rings import fit_ring
 from cad_pipeline.generators.geometric.scale import Scale
-from cad_pipeline.generators.geometric.sections import Slab, region
+from cad_pipeline.generators.geometric.sections import Slab, region, shadow
 from cad_pipeline.generators.geometric.shapes2d import Shape2D
 from cad_pipeline.generators.geometric.slabwork import fitting
 from cad_pipeline.generators.geometric.solids import Manifold, to_frame
@@ -31,6 +31,7 @@ __all__ = ["Room", "silhouette_features"]
 # finer stacks cost more than they find
 _MOST_SLABS = 14
 _MOST_CORNERS = 160
+_COARSENESS = (1.0, 4.0, 16.0)
 # a cut that leaves the part goes on by this share of its size, so that no skin stays
 _BEYOND = 0.02
 
@@ -137,8 +138,11 @@ class Room:
     def _beyond(self) -> float:
         return nice(_BEYOND * self.scale.size, 0.3 * _BEYOND * self.scale.size)
 
-    def fitted(self, outline: Polygon) -> Shape2D | None:
-        """Fit a curve to an outline without its hair-thin tongues; None where it has too many corners or none."""
+    def fitted(self, outline: Polygon, coarse: float = 1.0) -> Shape2D | None:
+        """Fit a curve to an outline without its hair-thin tongues; None where it has too many corners or none.
+
+        `coarse` multiplies the tolerance to which its corners are thinned.
+        """
         ring = Polygon(outline.exterior)
         # what two sections share has hair-thin tongues where their outlines cross
         hair = 2.0 * self.scale.wall
@@ -146,7 +150,7 @@ class Room:
         parts = [p for p in getattr(opened, "geoms", [opened]) if isinstance(p, Polygon) and not p.is_empty]
         if not parts:
             return None
-        ring = Polygon(max(parts, key=lambda p: p.area).exterior).simplify(0.25 * self.scale.wall)
+        ring = Polygon(max(parts, key=lambda p: p.area).exterior).simplify(0.25 * coarse * self.scale.wall)
         corners = np.asarray(ring.exterior.coords)[:-1, :2]
         if len(corners) > _MOST_CORNERS:
             return None
@@ -175,22 +179,22 @@ def _covered(slab: Slab) -> BaseGeometry:
     return slab.middle if slab.straight else shapely.union_all([slab.middle, slab.floor, slab.ceiling])
 
 
-def silhouette_features(rooms: list[Room]) -> list[Feature]:
+def silhouette_features(rooms: list[Room], target: Manifold) -> list[Feature]:
     """Explain a part by its silhouettes: the first direction's is extruded, what the others show free is cut away."""
     features: list[Feature] = []
     for number, room in enumerate(rooms):
-        shadow = shapely.union_all(room.covered)
+        seen = _thinned(shadow(to_frame(target, room.frame)), 0.5 * room.scale.wall)
         low, high = room.levels[0], room.levels[-1]
-        smallest = 2e-4 * shadow.area
+        smallest = 2e-4 * seen.area
         if number == 0:
-            for part in getattr(shadow, "geoms", [shadow]):
+            for part in getattr(seen, "geoms", [seen]):
                 if isinstance(part, Polygon) and part.area > smallest:
                     features += _through(room, Polygon(part.exterior), low, high, Mode.ADD)
                     for hole in part.interiors:
                         if Polygon(hole).area > smallest:
                             features += _through(room, Polygon(hole), low, high, Mode.CUT)
             continue
-        notches = _areal(box(*shadow.bounds).difference(shadow))
+        notches = _areal(box(*seen.bounds).difference(seen))
         for notch in getattr(notches, "geoms", [notches]):
             if isinstance(notch, Polygon) and notch.area > smallest:
                 features += _through(room, room.opened(notch), low, high, Mode.CUT)
@@ -198,5 +202,6 @@ def silhouette_features(rooms: list[Room]) -> list[Feature]:
 
 
 def _through(room: Room, outline: Polygon, low: float, high: float, mode: Mode) -> list[Feature]:
-    shape = room.fitted(outline)
+    shapes = (room.fitted(outline, coarse) for coarse in _COARSENESS)
+    shape = next((s for s in shapes if s is not None), None)
     return [] if shape is None else [Extrusion(room.frame, shape, low, high, mode)]

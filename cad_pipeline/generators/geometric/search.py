@@ -183,7 +183,7 @@ def _explained(part: Part, frames: list[Frame]) -> list[Candidate]:
     starts = list(found)
     starts += [c for d in ranked[:2] if (c := scored(part, f"few slabs {d.number}", d.few()))]
     rooms = [Room(d.stack, d.frame, part.scale) for d in ranked[:3]]
-    starts += [c for c in [scored(part, "silhouettes", silhouette_features(rooms))] if c]
+    starts += [c for c in [scored(part, "silhouettes", silhouette_features(rooms, part.solid))] if c]
     found += _mended(part, starts, frames, cycles)
     return sorted(found, key=lambda c: -c.score)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
@@ -17,7 +18,7 @@ from cad_pipeline.generators.geometric.solids import Manifold, to_frame
 
 NEAR = 0.004
 
-__all__ = ["NEAR", "Slab", "levels", "loops_differ", "region", "rings_of", "slabs", "stack_of"]
+__all__ = ["NEAR", "Slab", "levels", "loops_differ", "region", "rings_of", "shadow", "slabs", "stack_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,14 +40,23 @@ class Slab:
 
 def region(solid: Manifold, z: float) -> BaseGeometry:
     """Section of a solid (in its frame) at height `z`: a valid shapely polygon or multipolygon."""
-    rings = [np.asarray(ring) for ring in solid.slice(z).to_polygons()]
+    return _areas(solid.slice(z))
+
+
+def shadow(solid: Manifold) -> BaseGeometry:
+    """What a solid (in its frame) covers when it is looked at along z: a valid shapely polygon or multipolygon."""
+    return _areas(solid.project())
+
+
+def _areas(section: Any) -> BaseGeometry:
+    rings = [np.asarray(ring) for ring in section.to_polygons()]
     rings = sorted((r for r in rings if len(r) >= 3), key=lambda r: -abs(_area(r)))
-    section = shapely.Polygon()
+    covered = shapely.Polygon()
     for outer, group in itertools.groupby(rings, key=lambda r: _area(r) > 0):
         # from the largest inwards, so that an island in a hole comes back after the hole
         filled = shapely.union_all([shapely.make_valid(Polygon(r)) for r in group])
-        section = section.union(filled) if outer else section.difference(filled)
-    return section
+        covered = covered.union(filled) if outer else covered.difference(filled)
+    return covered
 
 
 def _area(ring: NDArray[np.float64]) -> float:
