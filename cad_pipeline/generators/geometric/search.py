@@ -40,6 +40,9 @@ SHORT = 14
 # programs and pieces of more numbers than this may well be said more shortly
 LONG = 90
 LONG_PIECE = 50
+# a piece's share of the numbers, in shares of the triangles, and what it may have in any case
+FAIR = 1.25
+LEAST_NUMBERS = 60
 LIKELY = 0.9
 WELL_MENDED = 0.994
 HALF = 0.5
@@ -127,7 +130,9 @@ def _piece_features(part: Part, piece: Piece, frames: list[Frame], depth: int) -
     """Explain what hung on an inner loop as a solid by itself, along the normal of its face first."""
     scale = Scale(float(np.linalg.norm(np.ptp(piece.vertices, axis=0))), part.scale.noise)
     share = piece.solid.volume() / part.solid.volume()
-    alone = replace(part.other(piece.vertices, piece.faces, piece.solid, limit=part.limit), scale=scale)
+    # of the numbers a piece may have about as many as of the triangles, so that some are left for the base
+    limit = min(max(int(FAIR * part.limit * len(piece.faces) / len(part.faces)), LEAST_NUMBERS), part.limit)
+    alone = replace(part.other(piece.vertices, piece.faces, piece.solid, limit=limit), scale=scale)
     normal = frame_along(piece.normal, np.zeros(3))
     own = candidate_frames(piece.vertices, piece.faces, most=2)
     directions: list[Frame] = []
