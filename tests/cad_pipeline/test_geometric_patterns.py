@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cad_pipeline.generators.geometric.patterns import Grid, Polar, Scattered, recognise
+from cad_pipeline.generators.geometric.patterns import Block, Grid, Polar, Scattered, blocks, recognise
+from cad_pipeline.generators.geometric.placing import point_list
 
 TOLERANCE = 1e-3
 centres = st.tuples(st.integers(-200, 200), st.integers(-200, 200)).map(lambda c: (c[0] / 4, c[1] / 4))
@@ -89,3 +90,29 @@ def test_a_circle_with_one_point_missing_is_no_pattern():
 
 def test_a_grid_with_one_point_missing_is_no_grid():
     assert not isinstance(recognise(laid_out(Grid((0.0, 0.0), (10.0, 8.0), (3, 3)))[:-1], TOLERANCE), Grid)
+
+
+def test_uneven_grids_are_told_by_their_columns_and_rows():
+    xs, ys = (-37.0, 5.0, 11.0, 40.0), (2.0, 9.0, 30.0)
+    points = [(x, y) for x in xs for y in ys] + [(100.0, 7.0)]
+    found, rest = blocks(points[::-1], 1e-3)
+    assert found == [Block(xs, ys)] and rest == [(100.0, 7.0)]
+    assert found[0].saved == 24 - 7
+
+
+def test_rows_that_share_their_columns_make_blocks():
+    rows = {79.0: (-254.0, 50.8, 203.2), 631.0: (-254.0, 50.8, 203.2), 203.0: (-374.6, 50.8), 355.0: (-374.6, 50.8)}
+    points = [(x + 4e-4 * (k % 2), y) for k, (y, xs) in enumerate(rows.items()) for x in xs]
+    found, rest = blocks(points, 1e-3)
+    assert rest == []
+    assert {(b.xs, b.ys) for b in found} == {
+        ((-254.0, 50.8, 203.2), (79.0, 631.0)),
+        ((-374.6, 50.8), (203.0, 355.0)),
+    }
+
+
+def test_what_shares_nothing_is_listed():
+    points = [(0.0, 1.0), (2.0, 3.0), (5.0, 8.0)]
+    assert blocks(points, 1e-3) == ([], points)
+    written = point_list([(x, y) for x in (1.0, 4.0) for y in (2.0, 9.0)] + [(7.0, 7.0)], 1e-3)
+    assert eval(written) == [(1.0, 2.0), (1.0, 9.0), (4.0, 2.0), (4.0, 9.0), (7.0, 7.0)]

@@ -35,6 +35,7 @@ from cad_pipeline.generators.geometric.placing import (
     clean,
     face_selector,
     home,
+    point_list,
     raised,
     relocated,
     role_of,
@@ -387,4 +388,4 @@ class _Writer:
             return (
                 f"{self._centre(layout.centre)}.rarray({pitch[0]}, {pitch[1]}, {layout.counts[0]}, {layout.counts[1]})"
             )
-        return f".pushPoints([{', '.join(pair(*p) for p in layout.points)}])"
+        return f".pushPoints({point_list(layout.points, 2 * self.tolerance)})"

@@ -10,7 +10,7 @@ import numpy as np
 
 from cad_pipeline.generators.geometric.numbers import nice
 
-__all__ = ["Grid", "Pattern", "Polar", "Scattered", "recognise"]
+__all__ = ["Block", "Grid", "Pattern", "Polar", "Scattered", "blocks", "recognise"]
 
 Pair = tuple[float, float]
 
@@ -95,3 +95,50 @@ def _grid(points: Sequence[Pair], tolerance: float) -> Grid | None:
     pitch = tuple(nice(float(np.diff(v).mean()), tolerance) if len(v) > 1 else 1.0 for v in axes)
     centre = (nice(float(xs.mean()), tolerance / 2), nice(float(ys.mean()), tolerance / 2))
     return Grid(centre, (pitch[0], pitch[1]), (len(xs), len(ys)))
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Every x with every y: a grid of uneven spacing."""
+
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
+
+    @property
+    def saved(self) -> int:
+        """How many numbers it saves against naming each point."""
+        return 2 * len(self.xs) * len(self.ys) - len(self.xs) - len(self.ys)
+
+
+def blocks(points: Sequence[Pair], tolerance: float) -> tuple[list[Block], list[Pair]]:
+    """Gather scattered points in blocks, rows that share their columns or columns that share their rows; and the rest.
+
+    Coordinates within `tolerance` mm are one.
+    """
+    places = [tuple(_agreed([p[k] for p in points], tolerance)) for k in (0, 1)]
+    options = []
+    for across in (0, 1):
+        lines: dict[float, set[float]] = {}
+        for line, place in zip(places[across], places[1 - across], strict=True):
+            lines.setdefault(line, set()).add(place)
+        alike: dict[frozenset[float], list[float]] = {}
+        for line, filled in sorted(lines.items()):
+            alike.setdefault(frozenset(filled), []).append(line)
+        found = [
+            Block(*((tuple(group), tuple(sorted(filled))) if across == 0 else (tuple(sorted(filled)), tuple(group))))
+            for filled, group in alike.items()
+            if len(group) > 1 and len(filled) > 1
+        ]
+        options.append(found)
+    best = max(options, key=lambda found: sum(block.saved for block in found))
+    inside = {(x, y) for block in best for x in block.xs for y in block.ys}
+    return best, sorted(p for p in zip(*places, strict=True) if p not in inside)
+
+
+def _agreed(values: Sequence[float], tolerance: float) -> list[float]:
+    """Values with those within `tolerance` of a smaller one put on it."""
+    known: list[float] = []
+    for value in sorted(values):
+        if not known or value - known[-1] > tolerance:
+            known.append(value)
+    return [max(k for k in known if k <= value) for value in values]

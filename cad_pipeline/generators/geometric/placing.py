@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from cad_pipeline.generators.geometric.features import Extrusion, Feature, Loft, Mode, Repeated, Revolution, Turns
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.numbers import nice, text
+from cad_pipeline.generators.geometric.patterns import blocks
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Segment, Shape2D, Slot
+from cad_pipeline.generators.geometric.sketch_text import pair
 
-__all__ = ["clean", "face_selector", "home", "raised", "relocated", "role_of", "shifted"]
+__all__ = ["clean", "face_selector", "home", "point_list", "raised", "relocated", "role_of", "shifted"]
 
 
 def role_of(feature: Feature, base: bool) -> str:
@@ -62,6 +65,19 @@ def raised(profile: Outline, dz: float) -> Outline:
         return p[0], clean(p[1] + dz)
 
     return Outline(tuple(Segment(moved(s.end), None if s.mid is None else moved(s.mid)) for s in profile.segments))
+
+
+def point_list(points: Sequence[tuple[float, float]], tolerance: float) -> str:
+    """Write a list of points; those that are every x with every y are written so."""
+    found, rest = blocks(points, tolerance)
+    lists = [f"[(x, y) for x in {_row(block.xs)} for y in {_row(block.ys)}]" for block in found]
+    if rest or not lists:
+        lists.append(f"[{', '.join(pair(*p) for p in rest)}]")
+    return " + ".join(lists)
+
+
+def _row(values: Sequence[float]) -> str:
+    return f"({', '.join(text(v) for v in values)})"
 
 
 def home(repeated: Repeated, level: float) -> tuple[float, float, float]:
