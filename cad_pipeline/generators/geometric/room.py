@@ -179,8 +179,11 @@ def _covered(slab: Slab) -> BaseGeometry:
     return slab.middle if slab.straight else shapely.union_all([slab.middle, slab.floor, slab.ceiling])
 
 
-def silhouette_features(rooms: list[Room], target: Manifold) -> list[Feature]:
-    """Explain a part by its silhouettes: the first direction's is extruded, what the others show free is cut away."""
+def silhouette_features(rooms: list[Room], target: Manifold, rough: float = 1.0) -> list[Feature]:
+    """Explain a part by its silhouettes: the first direction's is extruded, what the others show free is cut away.
+
+    `rough` multiplies the tolerance of their outlines.
+    """
     features: list[Feature] = []
     for number, room in enumerate(rooms):
         seen = _thinned(shadow(to_frame(target, room.frame)), 0.5 * room.scale.wall)
@@ -189,19 +192,19 @@ def silhouette_features(rooms: list[Room], target: Manifold) -> list[Feature]:
         if number == 0:
             for part in getattr(seen, "geoms", [seen]):
                 if isinstance(part, Polygon) and part.area > smallest:
-                    features += _through(room, Polygon(part.exterior), low, high, Mode.ADD)
+                    features += _through(room, Polygon(part.exterior), low, high, Mode.ADD, rough)
                     for hole in part.interiors:
                         if Polygon(hole).area > smallest:
-                            features += _through(room, Polygon(hole), low, high, Mode.CUT)
+                            features += _through(room, Polygon(hole), low, high, Mode.CUT, rough)
             continue
         notches = _areal(box(*seen.bounds).difference(seen))
         for notch in getattr(notches, "geoms", [notches]):
             if isinstance(notch, Polygon) and notch.area > smallest:
-                features += _through(room, room.opened(notch), low, high, Mode.CUT)
+                features += _through(room, room.opened(notch), low, high, Mode.CUT, rough)
     return features
 
 
-def _through(room: Room, outline: Polygon, low: float, high: float, mode: Mode) -> list[Feature]:
-    shapes = (room.fitted(outline, coarse) for coarse in _COARSENESS)
+def _through(room: Room, outline: Polygon, low: float, high: float, mode: Mode, rough: float) -> list[Feature]:
+    shapes = (room.fitted(outline, rough * coarse) for coarse in _COARSENESS)
     shape = next((s for s in shapes if s is not None), None)
     return [] if shape is None else [Extrusion(room.frame, shape, low, high, mode)]

@@ -31,6 +31,7 @@ __all__ = ["search"]
 GOOD_ENOUGH = 0.9985
 POOR = 0.95
 SERVES = 0.995
+ROUGHNESS = (1.0, 32.0)
 MOST_COMPLETED = 2
 MOST_STARTS = 5
 DEEPEST = 2
@@ -42,7 +43,7 @@ LONG = 90
 LONG_PIECE = 50
 # a piece's share of the numbers, in shares of the triangles, and what it may have in any case
 FAIR = 1.25
-LEAST_NUMBERS = 60
+LEAST_NUMBERS = 120
 LIKELY = 0.9
 WELL_MENDED = 0.994
 HALF = 0.5
@@ -188,7 +189,10 @@ def _explained(part: Part, frames: list[Frame]) -> list[Candidate]:
     starts = list(found)
     starts += [c for d in ranked[:2] if (c := scored(part, f"few slabs {d.number}", d.few()))]
     rooms = [Room(d.stack, d.frame, part.scale) for d in ranked[:3]]
-    starts += [c for c in [scored(part, "silhouettes", silhouette_features(rooms, part.solid))] if c]
+    outlined = [scored(part, "silhouettes", silhouette_features(rooms, part.solid, rough)) for rough in ROUGHNESS]
+    # numbers spent on outlines are missing for what they do not show
+    best = max((c for c in outlined if c), key=lambda c: c.iou - Budget().taste * c.program.numbers, default=None)
+    starts += [best] if best else []
     found += _mended(part, starts, frames, cycles)
     return sorted(found, key=lambda c: -c.score)
 
