@@ -31,6 +31,7 @@ __all__ = ["search"]
 GOOD_ENOUGH = 0.9985
 POOR = 0.95
 SERVES = 0.995
+CLOSE = 0.997
 ROUGHNESS = (1.0, 32.0)
 MOST_COMPLETED = 2
 MOST_STARTS = 5
@@ -88,7 +89,9 @@ def _without_bores(part: Part, frames: list[Frame], depth: int = 0) -> list[Cand
     found = [] if apart is None else _assembled(part, apart, frames, depth)
     serving = [c for c in found if _serves(c, part)]
     if not serving:
-        found += _explained(part, frames)
+        # what is close but for a hole is not beaten by mending something else
+        close = any(c.iou > part.enough(CLOSE) for c in found)
+        found += _explained(part, frames, mending=not close)
     elif min(c.program.numbers for c in serving) > LONG:
         turned = [c for c in _turned(part, frames) if c.iou > LIKELY]
         found += turned + (_mended(part, turned, frames) if turned else [])
@@ -160,7 +163,7 @@ def _piece_features(part: Part, piece: Piece, frames: list[Frame], depth: int) -
     return list(best.program.features)
 
 
-def _explained(part: Part, frames: list[Frame]) -> list[Candidate]:
+def _explained(part: Part, frames: list[Frame], *, mending: bool = True) -> list[Candidate]:
     """Explain a part by prisms, revolutions and mending.
 
     Every direction is tried with plain slabs, likely axes as turned bodies. Where that is not enough, the two best
@@ -185,6 +188,8 @@ def _explained(part: Part, frames: list[Frame]) -> list[Candidate]:
         return sorted(found, key=lambda c: -c.score)
     found += [c for d in ranked[:2] if (c := scored(part, f"fine slabs {d.number}", d.fine()))]
     if any(c.score > part.enough(GOOD_ENOUGH) for c in found):
+        return sorted(found, key=lambda c: -c.score)
+    if not mending:
         return sorted(found, key=lambda c: -c.score)
     starts = list(found)
     starts += [c for d in ranked[:2] if (c := scored(part, f"few slabs {d.number}", d.few()))]

@@ -48,6 +48,7 @@ __all__ = [
 
 Manifold = Any
 SEGMENTS = 96
+HAIR = 1e-7
 DEGREES_A_LAYER = 4.0
 # bodies of less than this share of the volume in all are what cuts left over
 CRUMBS = 0.02
@@ -133,9 +134,9 @@ def moments(solid: Manifold) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def as_solid(feature: Feature) -> Manifold:
     """Build one feature in the world's frame."""
     if isinstance(feature, Extrusion):
-        return to_world(_extrusion(feature), feature.frame)
+        return to_world(_touching(_extrusion(feature), feature.frame), feature.frame)
     if isinstance(feature, Revolution):
-        return to_world(_revolution(feature), feature.frame)
+        return to_world(_touching(_revolution(feature), feature.frame), feature.frame)
     if isinstance(feature, Twice):
         one = to_frame(as_solid(feature.feature), feature.frame)
         return to_world(one + mirrored(one, feature.axis, feature.at), feature.frame)
@@ -144,8 +145,17 @@ def as_solid(feature: Feature) -> Manifold:
     if isinstance(feature, Body):
         return build(feature.features)
     if isinstance(feature, Loft):
-        return to_world(_loft(feature), feature.frame)
+        return to_world(_touching(_loft(feature), feature.frame), feature.frame)
     return to_world(_holes(feature), feature.frame)
+
+
+def _touching(solid: Manifold, frame: Frame) -> Manifold:
+    """A solid of a skew frame, by a hair longer: turned into the world, faces that touched would miss each other."""
+    if np.abs(frame.axes).max(axis=1).min() > 1 - 1e-12:
+        return solid
+    box = solid.bounding_box()
+    middle = (box[2] + box[5]) / 2
+    return solid.translate((0.0, 0.0, -middle)).scale((1.0, 1.0, 1.0 + HAIR)).translate((0.0, 0.0, middle))
 
 
 def _section(points: NDArray[np.float64]) -> Any:
