@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cad_pipeline.generators.geometric import GeometricGenerator
 from cad_pipeline.generators.geometric.directions import candidate_frames, prismatic_share
-from cad_pipeline.generators.geometric.frame import Frame, frame_along
+from cad_pipeline.generators.geometric.frame import Frame, frame_along, straightened
 from cad_pipeline.values import Mesh, Target
 
 coordinate = st.floats(-50, 50, allow_nan=False)
@@ -167,3 +167,19 @@ def test_a_shifted_part_has_the_same_dimensions():
 def test_a_part_may_be_tiny_or_huge(pose, factor):
     name = "plate with holes"
     assert dimensions(name, pose) == pytest.approx([d * factor for d in dimensions(name)], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("direction", "wanted"),
+    [
+        ((1e-6, -2e-6, 1.0), (0.0, 0.0, 1.0)),
+        ((0.7071064, -0.7071071, -3e-7), (math.sqrt(0.5), -math.sqrt(0.5), 0.0)),
+        ((math.sin(math.radians(17.5)) + 2e-6, 0.0, math.cos(math.radians(17.5))), None),
+        ((0.3, 0.4, math.sqrt(0.75)), (0.3, 0.4, math.sqrt(0.75))),
+        ((0.29, 0.0, math.sqrt(1 - 0.29**2)), (0.29, 0.0, math.sqrt(1 - 0.29**2))),
+    ],
+)
+def test_directions_lose_what_is_rounding(direction, wanted):
+    if wanted is None:
+        wanted = (math.sin(math.radians(17.5)), 0.0, math.cos(math.radians(17.5)))
+    assert np.allclose(straightened(np.array(direction), 2e-5), wanted, atol=1e-15)

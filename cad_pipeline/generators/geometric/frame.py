@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 __all__ = ["Frame", "frame_along", "straightened", "upright"]
 
 Vector = NDArray[np.float64]
+# angles in rad that are no more than rounding
+_NEARLY = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,11 +67,22 @@ def frame_along(normal: Vector, origin: Vector, x_hint: Vector | None = None) ->
 
 
 def straightened(direction: Vector, within: float) -> Vector:
-    """Take a unit vector whose other components are all less than `within` as the axis of the world it is along."""
+    """Take a unit vector that is `within` (rad) of an axis of the world for it.
+
+    Else one that nearly lies in a plane of the world is put there, and at half a degree if it nearly is.
+    """
     k = int(np.argmax(np.abs(direction)))
     if np.abs(np.delete(direction, k)).max() < within:
         return np.asarray(np.eye(3)[k])
-    return direction
+    near = min(within, _NEARLY)
+    plain = np.where(np.abs(direction) < near, 0.0, direction)
+    left = np.nonzero(plain)[0]
+    if len(left) == 2:
+        angle = np.arctan2(direction[left[1]], direction[left[0]])
+        round_ = np.radians(np.round(2 * np.degrees(angle)) / 2)
+        if abs(angle - round_) < near:
+            plain[left] = np.cos(round_), np.sin(round_)
+    return np.asarray(plain / np.linalg.norm(plain))
 
 
 def upright(direction: Vector) -> Vector:
