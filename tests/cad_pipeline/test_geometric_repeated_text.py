@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import cadquery as cq
 import numpy as np
@@ -19,6 +20,7 @@ from cad_pipeline.generators.geometric.features import (
     Repeated,
     Revolution,
     Turns,
+    Twice,
 )
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Rectangle, RegularPolygon, Segment, Slot
@@ -108,3 +110,22 @@ def _sizes(shape: Rectangle | Slot | RegularPolygon) -> tuple[object, ...]:
 def test_places_have_no_dust(frame: Frame) -> None:
     text, _ = run([Repeated(drawn(frame)["prism"], frame, PLACES["scattered"])])
     assert "e-" not in text.split("import")[1]
+
+
+@FRAMES
+def test_what_begins_with_a_repeated_feature_is_one_part(frame: Frame) -> None:
+    overlapping = Moves(((0.0, 0.0), (3.0, 0.0), (6.0, 0.0)), even=True)
+    features: list[Feature] = [Repeated(drawn(frame)["prism"], frame, overlapping)]
+    for more in ([], [Extrusion(frame, Circle((0.0, 0.0), 5.0), 5.0, 9.0, Mode.ADD)]):
+        _, part = run([*features, *more])
+        assert part.val().Volume() == pytest.approx(build([*features, *more]).volume(), rel=2e-3)  # type: ignore[union-attr]
+        assert len(part.solids().vals()) == 1 + len(more)
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda f: Repeated(f, WORLD, Turns((0.0, 0.0), 3), Mode.CUT), lambda f: Twice(f, 0, 2.0, Mode.CUT)]
+)
+def test_a_cut_is_called_one_whatever_it_was_as_a_solid(wrap: Callable[[Extrusion], Feature]) -> None:
+    solid = Extrusion(WORLD, BLADE, 1.0, 9.0, Mode.ADD)
+    text, _ = run([Extrusion(WORLD, Circle((0.0, 0.0), 30.0), 0.0, 6.0), wrap(solid)])
+    assert "step" not in text and "pocket" in text

@@ -166,7 +166,9 @@ class _Writer:
         else:
             solid = self._solid(feature)
         if not self.begun:
-            self.statements.append(f"{self.subject} = {solid}")
+            # what stands at several places is one part all the same
+            joined = ".combine()" if isinstance(feature, Repeated) else ""
+            self.statements.append(f"{self.subject} = {solid}{joined}")
             self.begun = True
         else:
             verb = "union" if feature.mode is Mode.ADD else "cut"
@@ -178,7 +180,7 @@ class _Writer:
             return self._repeated(feature)
         if isinstance(feature, Twice):
             assert not isinstance(feature.feature, Hole)
-            return f"{self._solid(feature.feature)}{self._mirror(feature)}"
+            return f"{self._solid(replace(feature.feature, mode=feature.mode))}{self._mirror(feature)}"
         if isinstance(feature, Body):
             return self._body(feature)
         if isinstance(feature, Extrusion):
@@ -198,7 +200,8 @@ class _Writer:
     def _repeated(self, repeated: Repeated) -> str:
         """Write the statement that draws the first of a repeated feature, and give the calls that place them all."""
         frame, places = repeated.frame, repeated.places
-        role = role_of(repeated.feature, base=False)
+        one = replace(repeated.feature, mode=repeated.mode)
+        role = role_of(one, base=False)
         dx, dy, dz = self._local(frame)
         x, y, z = home(repeated, dz)
         place = Frame(frame.to_world(np.array([[x, y, z]]))[0], frame.axes)
@@ -210,7 +213,7 @@ class _Writer:
             if f"{name} = " in "".join(self.statements)
             else ""
         )
-        self.statements.append(f"{name} = {drawn._solid(relocated(repeated.feature, place))}")
+        self.statements.append(f"{name} = {drawn._solid(relocated(one, place))}")
         if isinstance(places, Turns):
             count = self.book.name(role, "count", places.count, unit="count")
             start = text(places.start) if places.start else "0"
