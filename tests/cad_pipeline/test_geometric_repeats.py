@@ -199,3 +199,12 @@ def test_round_cuts_are_placed_on_their_circle() -> None:
     assert made is not None and len(made) == 6 and all(isinstance(f, Extrusion) for f in made)
     text, _ = run([disc(WORLD), *made])
     assert ".polarArray(" in text and "eachpoint" not in text
+
+
+def test_ribs_that_widen_upwards_are_not_those_that_narrow() -> None:
+    wide, narrow = Rectangle((15.0, 0.0), (4.0, 9.0)), Rectangle((15.0, 0.0), (2.0, 8.0))
+    up = Loft(WORLD, ((6.0, narrow), (9.0, wide)))
+    assert (
+        list(repeats([Extrusion(WORLD, Rectangle((0.0, 0.0), (60.0, 12.0)), 0.0, 6.0), rib(WORLD, 5.0), up], 5e-3))
+        == []
+    )
