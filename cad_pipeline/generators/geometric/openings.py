@@ -77,7 +77,7 @@ def _carried_out(shape: Shape2D) -> Shape2D:
         return shape
     last = (first + run - 1) % n
     spread = abs(math.remainder(math.atan2(*ends[first][::-1]) - math.atan2(*ends[last][::-1]), 2 * math.pi))
-    if spread > math.radians(100):
+    if spread > math.radians(_WIDEST_DEG):
         return shape
     beyond = rim * (1 + 3 * NARROWED) / math.cos(spread / 2)
     made = [segments[(last + 1 + k) % n] for k in range(n - run)]
