@@ -148,7 +148,8 @@ def _leading(gap: Manifold) -> Frame | None:
         return None
     normal = plane @ (along * np.sign(along[1] or 1.0))
     x = np.cross(np.cross(out, up), normal)
-    x = x * np.sign(x @ out)
+    # upwards, where it leads straight outwards
+    x = x * np.sign(x @ out or x @ up)
     return Frame(np.zeros(3), np.array([x, np.cross(normal, x), normal]))
 
 
