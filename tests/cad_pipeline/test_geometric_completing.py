@@ -8,13 +8,15 @@ import shapely
 
 from cad_pipeline.generators.geometric.completing import completed
 from cad_pipeline.generators.geometric.copies import moved_copies
-from cad_pipeline.generators.geometric.features import Extrusion, Feature, Loft, Mode, Moves, Repeated
+from cad_pipeline.generators.geometric.cycles import Cycle, turned_copies
+from cad_pipeline.generators.geometric.emit import emit
+from cad_pipeline.generators.geometric.features import Extrusion, Feature, FeatureProgram, Loft, Mode, Moves, Repeated
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.mending import Budget, mend
 from cad_pipeline.generators.geometric.part import Part
 from cad_pipeline.generators.geometric.rays import along_rays
 from cad_pipeline.generators.geometric.scale import Scale
-from cad_pipeline.generators.geometric.shapes2d import Outline, Rectangle, Segment
+from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Rectangle, Segment
 from cad_pipeline.generators.geometric.solids import build, count_tunnels, iou
 
 WORLD = Frame(np.zeros(3), np.eye(3))
@@ -84,3 +86,26 @@ def test_rays_run_as_far_as_geometry_says() -> None:
         assert np.allclose(inside, shapely.length(met), atol=1e-9)
         far = [max((np.hypot(*(np.array(p) - (x, y))) for p in shapely.get_coordinates(m)), default=0.0) for m in met]
         assert np.allclose(last, far, atol=1e-9)
+
+
+def test_measured_steps_become_whole_pitches() -> None:
+    rib = Loft(WORLD, ((0.0, Rectangle((1.0, 2.0), (4.0, 3.0))), (5.0, Rectangle((1.0, 2.0), (2.0, 1.0)))))
+    block = Extrusion(WORLD, Rectangle((1.0, 2.0), (4.0, 3.0)), 0.0, 5.0)
+    steps = [np.array([7.1234 * k + off, off, 0.0]) for k, off in ((1, 1e-3), (2, -1e-3), (3, 5e-4), (4, 2e-4))]
+    (ribs,), blocks = moved_copies([rib], steps, 1e-2) or [], moved_copies([block], steps, 1e-2) or []
+    assert isinstance(ribs, Repeated) and isinstance(ribs.places, Moves)
+    for made in ([ribs], blocks):
+        text = emit(FeatureProgram((Extrusion(WORLD, Circle((0.0, 0.0), 60.0), -1.0, 0.0), *made)), "", 1e-5).source
+        assert ".rarray(" in text and "_pitch_x" in text
+
+
+def test_twisted_prisms_are_moved_with_their_axis() -> None:
+    step = np.array([10.0, 0.0, 0.0])
+    for shape in (Rectangle((0.0, 0.0), (4.0, 4.0)), Circle((2.0, 0.0), 3.0)):
+        twisted = Extrusion(WORLD, shape, 0.0, 5.0, twist_deg=40.0)
+        image = Extrusion(WORLD.moved(step), shape, 0.0, 5.0, twist_deg=40.0)
+        assert iou(build(moved_copies([twisted], [step], 1e-3) or []), build([twisted, image])) > 1 - 1e-9
+    turned = turned_copies([twisted], Cycle(WORLD.moved(step), 2, 0.0)) or []
+    opposite = Frame(2 * step, np.diag([-1.0, -1.0, 1.0]))
+    image = Extrusion(opposite, shape, 0.0, 5.0, twist_deg=40.0)
+    assert iou(build(turned), build([twisted, image])) > 1 - 1e-9

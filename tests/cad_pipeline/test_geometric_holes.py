@@ -6,7 +6,7 @@ import manifold3d as m3
 import numpy as np
 import pytest
 
-from cad_pipeline.generators.geometric.features import Extrusion, Hole, Mode, Revolution
+from cad_pipeline.generators.geometric.features import Extrusion, Hole, Mode, Moves, Repeated, Revolution, Turns
 from cad_pipeline.generators.geometric.frame import frame_along
 from cad_pipeline.generators.geometric.holes import drilled
 from cad_pipeline.generators.geometric.scale import Scale
@@ -153,3 +153,30 @@ def test_a_cone_about_the_mouth_of_a_bore_is_its_countersink():
     (hole,) = drill(sunk, bore(-12, 7, 5, 0, 20)).holes
     assert (hole.diameter, hole.depth) == (5, None)
     assert hole.countersink == pytest.approx((10, 90))
+
+
+CORNERS = ((0.0, 0.0), (30.0, 0.0), (30.0, 16.0), (0.0, 16.0))
+
+
+@pytest.mark.parametrize(
+    ("cut", "places", "centres"),
+    [
+        (funnel(-15, -8, 6, 10, -1, 20), Moves(CORNERS, even=True), [(x - 15, y - 8) for x, y in CORNERS]),
+        (bore(10, 0, 6, -1, 21), Turns((0.0, 0.0), 4, 90.0), [(0, 10), (-10, 0), (0, -10), (10, 0)]),
+        (bore(12, 3, 6, -1, 21), Turns((2.0, 3.0), 2), [(12, 3), (-8, 3)]),
+    ],
+    ids=["moved", "turned", "turned aside"],
+)
+def test_a_bore_told_once_with_its_places_is_drilled_at_each(cut, places, centres):
+    (hole,) = drill(Repeated(cut, UP, places, Mode.CUT)).holes
+    at = hole.frame.to_world(np.array([[*p, 0.0] for p in hole.points]))[:, :2]
+    assert sorted(np.round(at, 6).tolist()) == sorted([float(x), float(y)] for x, y in centres)
+    assert (hole.countersink is not None) is isinstance(cut, Revolution)
+
+
+def test_a_cone_that_no_drill_makes_stays_told_once():
+    inside = Extrusion(UP, Rectangle((0.0, 0.0), (60.0, 40.0)), 20.0, 25.0)
+    points = [(3.0, 5.0), (3.0, 9.0), (5.0, 12.0), (0.0, 12.0), (0.0, 5.0)]
+    hollow = Revolution(UP, Outline(tuple(Segment(p) for p in points)), Mode.CUT)
+    made = drill(Repeated(hollow, UP, Moves(((0.0, 0.0), (12.0, 0.0))), Mode.CUT), base=(PLATE, inside))
+    assert not made.holes and isinstance(made.features[-1], Repeated)

@@ -97,6 +97,8 @@ def test_what_a_lexicon_agrees_does_not_depend_on_the_order_of_samples(tenths, r
         (4.2, True, "tap drill of M5"),
         (6.8, False, "tap drill of M8"),
         (5.0, True, "tap drill of M6"),
+        (17.5, True, "tap drill of M20"),
+        (17.5, False, "clearance of M16, medium"),
         (5.0, False, ""),
         (10.0, False, ""),
         (5.51, False, ""),

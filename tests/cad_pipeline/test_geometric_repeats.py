@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import cadquery as cq
+import manifold3d as m3
 import numpy as np
 import pytest
 
@@ -25,6 +27,7 @@ from cad_pipeline.generators.geometric.features import (
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.gaps import cut_all_round
 from cad_pipeline.generators.geometric.mending import Budget, mend
+from cad_pipeline.generators.geometric.openings import tapered
 from cad_pipeline.generators.geometric.repeats import repeats
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Rectangle, Segment
@@ -199,3 +202,22 @@ def test_round_cuts_are_placed_on_their_circle() -> None:
     assert made is not None and len(made) == 6 and all(isinstance(f, Extrusion) for f in made)
     text, _ = run([disc(WORLD), *made])
     assert ".polarArray(" in text and "eachpoint" not in text
+
+
+def test_ribs_that_widen_upwards_are_not_those_that_narrow() -> None:
+    wide, narrow = Rectangle((15.0, 0.0), (4.0, 9.0)), Rectangle((15.0, 0.0), (2.0, 8.0))
+    up = Loft(WORLD, ((6.0, narrow), (9.0, wide)))
+    assert (
+        list(repeats([Extrusion(WORLD, Rectangle((0.0, 0.0), (60.0, 12.0)), 0.0, 6.0), rib(WORLD, 5.0), up], 5e-3))
+        == []
+    )
+
+
+def test_a_gap_that_leads_straight_outwards_opens_upwards() -> None:
+    gap = m3.Manifold.cube((10.0, 2.0, 3.0), True).translate((15.0, 0.0, 0.0))
+    made = tapered(gap, Cycle(WORLD, 5, 0.0), Turns((0.0, 0.0), 5))
+    assert made
+    for feature in made:
+        assert isinstance(feature, Repeated)
+        one = build([replace(feature.feature, mode=Mode.ADD)])
+        assert (gap - one).volume() < 1e-6 and one.bounding_box()[5] > 1.6 and one.bounding_box()[2] > -1.6

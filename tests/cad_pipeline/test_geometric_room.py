@@ -1,10 +1,12 @@
 """Prisms fill only the room that the target leaves, silhouettes and pruning keep to what pays."""
 
+from dataclasses import replace
+
 import manifold3d as m3
 import numpy as np
 import pytest
 
-from cad_pipeline.generators.geometric.features import Body, Extrusion, Mode, count_numbers
+from cad_pipeline.generators.geometric.features import Body, Extrusion, Mode, Repeated, Turns, count_numbers
 from cad_pipeline.generators.geometric.frame import frame_along
 from cad_pipeline.generators.geometric.mending import Budget, Effort, mend, rooms_of
 from cad_pipeline.generators.geometric.pruning import lightened, pruned
@@ -83,6 +85,8 @@ def test_pruning_drops_what_is_not_worth_its_numbers_but_no_hole():
     boss = rectangle(FRAMES[0], (20.0, 20.0), 20.0, 25.0)
     target = build([PLATE, speck, hole, boss])
     assert pruned([PLATE, speck, hole, boss], target, 2e-5) == [PLATE, hole, boss]
+    dimples = Repeated(replace(hole, low=24.0, high=25.0), hole.frame, Turns((0.0, 0.0), 3), Mode.CUT)
+    assert pruned([PLATE, dimples, boss], build([PLATE, boss]), 2e-5) == [PLATE, dimples, boss]
 
 
 def test_pruning_reaches_into_bodies():

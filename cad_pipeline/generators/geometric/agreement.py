@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 
 from shapely.geometry import Polygon
@@ -90,7 +90,8 @@ def _gathered(
 def _joined(features: list[Feature], judge: _Judge, price: float) -> tuple[list[Feature], tuple[float, int]]:
     """Join prisms that stand on each other with like outlines, as long as it pays; with what was judged of them."""
     reached = judge(features)
-    refused: set[tuple[int, int, int]] = set()
+    # with the features, since an id is theirs only as long as they live
+    refused: dict[tuple[int, int, int], list[Feature]] = {}
     for _ in range(_MOST_TRIALS):
         option = min(_options(features, judge.volume, price, refused), key=lambda o: o[0], default=None)
         if option is None:
@@ -100,12 +101,12 @@ def _joined(features: list[Feature], judge: _Judge, price: float) -> tuple[list[
         if after[0] >= reached[0] - _JOIN * price * saved and after[1] == reached[1]:
             features, reached = trial, after
         else:
-            refused.add(key)
+            refused[key] = features
     return features, reached
 
 
 def _options(
-    features: list[Feature], volume: float, price: float, refused: set[tuple[int, int, int]]
+    features: list[Feature], volume: float, price: float, refused: Container[tuple[int, int, int]]
 ) -> Iterator[tuple[float, tuple[int, int, int], int, list[Feature]]]:
     """Each pair that could be joined: how much volume moves less what it saves, a key, numbers saved, the features."""
     for place, listing in _listings(features):

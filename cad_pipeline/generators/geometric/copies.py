@@ -13,13 +13,12 @@ from cad_pipeline.generators.geometric.features import (
     Extrusion,
     Feature,
     Hole,
-    Moves,
     Repeated,
     Twice,
 )
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.numbers import nice
-from cad_pipeline.generators.geometric.patterns import Grid, recognise
+from cad_pipeline.generators.geometric.repeats import moves
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Rectangle, Segment, Slot, reflected
 from cad_pipeline.generators.geometric.solids import Manifold, iou, mirrored, to_frame
@@ -182,13 +181,17 @@ def moved_copies(
         local = np.array([feature.frame.axes @ step for step in steps])
         if isinstance(feature, Hole | Body | Twice | Repeated) or np.abs(local[:, 2]).max() > near:
             return None
-        places = [(0.0, 0.0), *((nice(float(x), near), nice(float(y), near)) for x, y in local[:, :2])]
-        if isinstance(feature, Extrusion) and isinstance(feature.shape, Circle | Rectangle | Slot):
+        places = moves([(0.0, 0.0), *((float(x), float(y)) for x, y in local[:, :2])], near)
+        # a twisted sketch turns about its frame's origin
+        if (
+            isinstance(feature, Extrusion)
+            and isinstance(feature.shape, Circle | Rectangle | Slot)
+            and not feature.twist_deg
+        ):
             shape = feature.shape
-            for x, y in places:
+            for x, y in places.steps:
                 moved = replace(shape, centre=(shape.centre[0] + x, shape.centre[1] + y))
                 made.append(replace(feature, shape=moved))
         else:
-            even = isinstance(recognise(places, near), Grid)
-            made.append(Repeated(feature, feature.frame, Moves(tuple(places), even), feature.mode))
+            made.append(Repeated(feature, feature.frame, places, feature.mode))
     return made

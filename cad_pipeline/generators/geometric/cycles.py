@@ -103,7 +103,8 @@ def turned_copies(features: Sequence[Feature], cycle: Cycle) -> list[Feature] | 
     """The features all round; None where one of them can't be written so. Round prisms along the axis are placed."""
     made: list[Feature] = []
     for feature in features:
-        if isinstance(feature, Extrusion) and isinstance(feature.shape, Circle) and _along(feature.frame, cycle.frame):
+        round_ = isinstance(feature, Extrusion) and isinstance(feature.shape, Circle) and not feature.twist_deg
+        if isinstance(feature, Extrusion) and round_ and _along(feature.frame, cycle.frame):
             made += _placed(feature, cycle)
         elif (
             isinstance(feature, Repeated) or not hasattr(feature, "frame") or not isinstance(feature, Extrusion | Loft)

@@ -42,7 +42,7 @@ from cad_pipeline.generators.geometric.placing import (
     shifted,
 )
 from cad_pipeline.generators.geometric.profile_text import profile_calls
-from cad_pipeline.generators.geometric.shapes2d import Outline
+from cad_pipeline.generators.geometric.shapes2d import Circle, Outline
 from cad_pipeline.generators.geometric.sketch_text import half, pair, sketch_calls
 from cad_pipeline.generators.geometric.standard_sizes import hole_name
 from cad_pipeline.values import Parameter
@@ -167,7 +167,9 @@ class _Writer:
         else:
             solid = self._solid(feature)
         if not self.begun:
-            self.statements.append(f"{self.subject} = {solid}")
+            # what stands at several places is one part all the same
+            joined = ".combine()" if isinstance(feature, Repeated) else ""
+            self.statements.append(f"{self.subject} = {solid}{joined}")
             self.begun = True
         else:
             verb = "union" if feature.mode is Mode.ADD else "cut"
@@ -179,7 +181,7 @@ class _Writer:
             return self._repeated(feature)
         if isinstance(feature, Twice):
             assert not isinstance(feature.feature, Hole)
-            return f"{self._solid(feature.feature)}{self._mirror(feature)}"
+            return f"{self._solid(replace(feature.feature, mode=feature.mode))}{self._mirror(feature)}"
         if isinstance(feature, Body):
             return self._body(feature)
         if isinstance(feature, Extrusion):
@@ -199,7 +201,8 @@ class _Writer:
     def _repeated(self, repeated: Repeated) -> str:
         """Write the statement that draws the first of a repeated feature, and give the calls that place them all."""
         frame, places = repeated.frame, repeated.places
-        role = role_of(repeated.feature, base=False)
+        one = replace(repeated.feature, mode=repeated.mode)
+        role = role_of(one, base=False)
         dx, dy, dz = self._local(frame)
         x, y, z = home(repeated, dz)
         place = Frame(frame.to_world(np.array([[x, y, z]]))[0], frame.axes)
@@ -211,13 +214,13 @@ class _Writer:
             if f"{name} = " in "".join(self.statements)
             else ""
         )
-        self.statements.append(f"{name} = {drawn._solid(relocated(repeated.feature, place))}")
+        self.statements.append(f"{name} = {drawn._solid(relocated(one, place))}")
         if isinstance(places, Turns):
             count = self.book.name(role, "count", places.count, unit="count")
             start = text(places.start) if places.start else "0"
             layout = f"{self._centre((x - dx, y - dy))}.polarArray(0, {start}, 360, {count})"
         else:
-            layout = self._points([(x - dx + a, y - dy + b) for a, b in places.steps], role)
+            layout = self._points([(clean(x - dx + a), clean(y - dy + b)) for a, b in places.steps], role, turned=False)
         return f"{self._plane(frame.axes)}{layout}.eachpoint({name}, True)"
 
     def _body(self, body: Body) -> str:
@@ -290,7 +293,8 @@ class _Writer:
         if len(group) > 1:
             placed = [s for s in shapes if not isinstance(s, Outline)]
             at_origin = replace(placed[0], centre=(0.0, 0.0))
-            sketch = self._points([s.centre for s in placed], role) + sketch_calls(at_origin, role, self.book)
+            places = self._points([s.centre for s in placed], role, turned=isinstance(at_origin, Circle))
+            sketch = places + sketch_calls(at_origin, role, self.book)
         else:
             sketch = sketch_calls(shapes[0], role, self.book)
         solid = f"{where}{sketch}.extrude({rise})"
@@ -370,7 +374,8 @@ class _Writer:
         x, y = (0.0 if abs(c) < 20 * self.tolerance else c for c in centre)
         return "" if is_zero(x) and is_zero(y) else f".center{pair(x, y)}"
 
-    def _points(self, points: Sequence[tuple[float, float]], role: str) -> str:
+    def _points(self, points: Sequence[tuple[float, float]], role: str, *, turned: bool = True) -> str:
+        """Write the calls that go to `points`; on a circle what is placed there turns, which must be no harm."""
         if len(points) == 1:
             x, y = points[0]
             return "" if is_zero(x) and is_zero(y) else f".pushPoints([{pair(x, y)}])"
@@ -379,7 +384,8 @@ class _Writer:
             diameter = self.book.name(role, "circle_d", layout.diameter, comment="diameter of the circle of centres")
             count = self.book.name(role, "count", layout.count, unit="count")
             centre = self._centre(layout.centre)
-            return f"{centre}.polarArray({half(diameter)}, {text(layout.start)}, 360, {count})"
+            kept = "" if turned else ", rotate=False"
+            return f"{centre}.polarArray({half(diameter)}, {text(layout.start)}, 360, {count}{kept})"
         if isinstance(layout, Grid):
             pitch = [
                 self.book.name(role, f"pitch_{axis}", p) if c > 1 else "1.0"

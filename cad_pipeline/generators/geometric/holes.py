@@ -13,7 +13,16 @@ from dataclasses import dataclass, replace
 import manifold3d as m3
 import numpy as np
 
-from cad_pipeline.generators.geometric.features import Extrusion, Feature, Hole, Mode, Revolution, Twice
+from cad_pipeline.generators.geometric.features import (
+    Extrusion,
+    Feature,
+    Hole,
+    Mode,
+    Moves,
+    Repeated,
+    Revolution,
+    Twice,
+)
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.scale import Scale
@@ -42,7 +51,11 @@ def drilled(features: Sequence[Feature], target: Manifold, scale: Scale) -> list
 
     The cuts are left as they are if the holes build something else.
     """
-    holed = _drilled(features, target, scale)
+    apart = [each for k, feature in enumerate(features) for each in (_apart(feature, scale) if k else [feature])]
+    holed = _drilled(apart, target, scale)
+    if any(each in holed and each not in features for each in apart):
+        # what can't be drilled is better told once
+        holed = _drilled(features, target, scale)
     if len(holed) == len(features) and not any(isinstance(f, Hole) for f in holed):
         return holed
     before, after = build(features), build(holed)
@@ -76,11 +89,31 @@ def _drilled(features: Sequence[Feature], target: Manifold, scale: Scale) -> lis
     return [*rest.values(), *merged]
 
 
+def _apart(feature: Feature, scale: Scale) -> list[Feature]:
+    """A round cut at several places as that many cuts; any other feature alone."""
+    if not isinstance(feature, Repeated) or feature.mode is not Mode.CUT:
+        return [feature]
+    one, frame, places = replace(feature.feature, mode=Mode.CUT), feature.frame, feature.places
+    bore = _bore(0, one, scale)
+    along = abs(abs(float(one.frame.axes[2] @ frame.axes[2])) - 1) < 1e-9
+    if bore is None or not (along or isinstance(places, Moves)):
+        return [feature]
+    if isinstance(places, Moves):
+        steps = np.array(places.steps)
+    else:
+        x, y, _ = frame.to_local(one.frame.to_world(np.array([[bore.x, bore.y, 0.0]])))[0] - np.array(
+            [*places.centre, 0.0]
+        )
+        turns = np.radians(places.start + 360.0 * np.arange(places.count) / places.count)
+        steps = np.column_stack([x * np.cos(turns) - y * np.sin(turns) - x, x * np.sin(turns) + y * np.cos(turns) - y])
+    return [replace(one, frame=Frame(one.frame.origin + step @ frame.axes[:2], one.frame.axes)) for step in steps]
+
+
 def _levels(features: Sequence[Feature], frame: Frame) -> list[float]:
     """Heights of the ends of added prisms along the frame's z."""
     found = []
     for each in features:
-        feature = each.feature if isinstance(each, Twice) else each
+        feature = each.feature if isinstance(each, Twice | Repeated) else each
         if isinstance(feature, Extrusion) and feature.mode is Mode.ADD:
             turn = float(feature.frame.axes[2] @ frame.axes[2])
             if abs(abs(turn) - 1) < 1e-9:

@@ -77,7 +77,7 @@ def _carried_out(shape: Shape2D) -> Shape2D:
         return shape
     last = (first + run - 1) % n
     spread = abs(math.remainder(math.atan2(*ends[first][::-1]) - math.atan2(*ends[last][::-1]), 2 * math.pi))
-    if spread > math.radians(100):
+    if spread > math.radians(_WIDEST_DEG):
         return shape
     beyond = rim * (1 + 3 * NARROWED) / math.cos(spread / 2)
     made = [segments[(last + 1 + k) % n] for k in range(n - run)]
@@ -148,7 +148,8 @@ def _leading(gap: Manifold) -> Frame | None:
         return None
     normal = plane @ (along * np.sign(along[1] or 1.0))
     x = np.cross(np.cross(out, up), normal)
-    x = x * np.sign(x @ out)
+    # upwards, where it leads straight outwards
+    x = x * np.sign(x @ out or x @ up)
     return Frame(np.zeros(3), np.array([x, np.cross(normal, x), normal]))
 
 

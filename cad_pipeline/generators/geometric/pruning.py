@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from cad_pipeline.generators.geometric.features import Body, Extrusion, Feature, Hole, Mode, count_numbers
+from cad_pipeline.generators.geometric.features import Body, Extrusion, Feature, Hole, Mode, Repeated, count_numbers
 from cad_pipeline.generators.geometric.shapes2d import Circle
 from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build, iou
 
@@ -78,4 +78,6 @@ def _is_bore(feature: Feature) -> bool:
     """Whether it is a round cut: a hole is worth more to its reader than its volume."""
     if isinstance(feature, Hole):
         return True
+    if isinstance(feature, Repeated):
+        return _is_bore(replace(feature.feature, mode=feature.mode))
     return isinstance(feature, Extrusion) and feature.mode is Mode.CUT and isinstance(feature.shape, Circle)

@@ -27,7 +27,7 @@ from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.patterns import Grid, recognise
 from cad_pipeline.generators.geometric.shapes2d import Outline, Pair, RegularPolygon
 
-__all__ = ["repeats"]
+__all__ = ["moves", "repeats"]
 
 Points = NDArray[np.float64]
 # what is shorter is told as quickly by itself, and equal simple prisms are placed by their centres
@@ -55,7 +55,7 @@ def repeats(features: Sequence[Feature], near: float) -> Iterator[list[Feature]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Drawn:
-    """A feature by the corners (n, 2) of its sketches about their middle, and where that is in its frame."""
+    """A feature by the corners (n, 3) of its sketches, about their middle and at their heights, and where that is."""
 
     index: int
     feature: Feature
@@ -96,16 +96,20 @@ def _drawn(index: int, feature: Feature) -> _Drawn | None:
         simple = not isinstance(feature.shape, Outline | RegularPolygon) and not getattr(feature.shape, "angle", 0.0)
         if simple and feature.bottom is None and feature.top is None:
             return None
-        corners = feature.shape.polygon()
+        corners = _at(feature.shape.polygon(), 0.0)
     elif isinstance(feature, Loft):
-        corners = np.vstack([shape.polygon() for _, shape in feature.sections])
+        corners = np.vstack([_at(shape.polygon(), z) for z, shape in feature.sections])
     elif isinstance(feature, Revolution):
         x, y, _ = feature.frame.axes @ feature.frame.origin
-        return _Drawn(index, feature, feature.profile.polygon(), (float(x), float(y)))
+        return _Drawn(index, feature, _at(feature.profile.polygon(), 0.0), (float(x), float(y)))
     else:
         return None
-    middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
-    return _Drawn(index, feature, corners - middle, (float(middle[0]), float(middle[1])))
+    x, y = ((corners.min(axis=0) + corners.max(axis=0)) / 2)[:2].tolist()
+    return _Drawn(index, feature, corners - np.array([x, y, 0.0]), (x, y))
+
+
+def _at(points: Points, height: float) -> Points:
+    return np.column_stack([points, np.full(len(points), height)])
 
 
 def _same_kind(a: Feature, b: Feature, near: float) -> bool:
@@ -142,11 +146,12 @@ def _placed(alike: list[_Drawn], near: float) -> Iterator[tuple[Turns | Moves, l
         first = alike[left[0]]
         same = [k for k in left if _meets(first.corners, alike[k].corners, near)]
         if len(same) > 1:
-            yield _moves([alike[k].middle for k in same], near), same
+            yield moves([alike[k].middle for k in same], near), same
         left = [k for k in left if k not in same]
 
 
-def _moves(middles: list[Pair], near: float) -> Moves:
+def moves(middles: Sequence[Pair], near: float) -> Moves:
+    """The steps from the first of `middles` to each, rounded within `near` mm; on a grid, whole numbers of pitches."""
     layout = recognise(middles, near)
     origin = middles[0]
     if not isinstance(layout, Grid):
@@ -165,8 +170,8 @@ def _turned(alike: list[_Drawn], near: float) -> Turns | None:
     n = len(alike)
     if n < 3 or isinstance(alike[0].feature, Revolution):
         return None
-    whole = [d.corners + d.middle for d in alike]
-    centroids = np.array([w.mean(axis=0) for w in whole])
+    whole = [d.corners + np.array([*d.middle, 0.0]) for d in alike]
+    centroids = np.array([w[:, :2].mean(axis=0) for w in whole])
     centre = centroids.mean(axis=0)
     centre = np.array([nice(float(c), near) for c in centre])
     radius = np.linalg.norm(centroids - centre, axis=1)
@@ -176,11 +181,12 @@ def _turned(alike: list[_Drawn], near: float) -> Turns | None:
     turns = (heading - heading[0]) * n / (2 * math.pi)
     if len({round(t) % n for t in turns.tolist()}) < n:
         return None
+    about = np.array([*centre, 0.0])
     for k in range(1, n):
         angle = -2 * math.pi * round(float(turns[k])) / n
         c, s = math.cos(angle), math.sin(angle)
-        back = (whole[k] - centre) @ np.array([[c, s], [-s, c]])
-        if not _meets(whole[0] - centre, back, near):
+        back = (whole[k] - about) @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+        if not _meets(whole[0] - about, back, near):
             return None
     return Turns((float(centre[0]), float(centre[1])), n)
 

@@ -28,10 +28,16 @@ def hole_name(diameter: float, *, blind: bool) -> str:
     Whole millimetres are anybody's diameter: of those only medium clearance counts, and a blind tap drill.
     """
     whole = abs(diameter - round(diameter)) < _SAME
-    for screw, (*clearances, tap) in _SCREWS.items():
-        if abs(tap - diameter) < _SAME and (blind or not whole):
-            return f"tap drill of {screw}"
-        for fit, clearance in zip(_FITS, clearances, strict=True):
-            if abs(clearance - diameter) < _SAME and (fit == "medium" or not whole):
-                return f"clearance of {screw}, {fit}"
-    return ""
+    taps = [
+        f"tap drill of {screw}"
+        for screw, (*_, tap) in _SCREWS.items()
+        if abs(tap - diameter) < _SAME and (blind or not whole)
+    ]
+    clearances = [
+        f"clearance of {screw}, {fit}"
+        for screw, (*sizes, _) in _SCREWS.items()
+        for fit, size in zip(_FITS, sizes, strict=True)
+        if abs(size - diameter) < _SAME and (fit == "medium" or not whole)
+    ]
+    # a screw is put through what is open, and turned into what is not
+    return next(iter([*taps, *clearances] if blind else [*clearances, *taps]), "")
