@@ -19,8 +19,8 @@ __all__ = ["completed"]
 
 # pieces of less than this share of the target's volume are dust
 _SMALLEST = 1e-6
-_MOST_TRIES = 8
-_MOST_LOOKED_AT = 40
+_MOST_TRIES = 6
+_MOST_LOOKED_AT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def completed(features: Sequence[Feature], part: Part, frames: Sequence[Frame]) 
     refused: set[tuple[int, ...]] = set()
     for _ in range(_MOST_TRIES):
         option = _telling(state, off, refused, part)
-        if option is None:
+        if option is None or not part.effort.spend():
             break
         key, piece, mode = option
         refused.add(key)

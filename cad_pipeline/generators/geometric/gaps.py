@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_pipeline.generators.geometric.cycles import Cycle
-from cad_pipeline.generators.geometric.features import Feature, Mode, Turns
+from cad_pipeline.generators.geometric.features import Feature, Mode, Repeated, Turns
 from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.openings import NARROWED, SHORTENED, opened, tapered
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import levels, slabs
 from cad_pipeline.generators.geometric.shapes2d import Pair
 from cad_pipeline.generators.geometric.slabwork import SlabWork
-from cad_pipeline.generators.geometric.solids import Manifold, build, iou, mirrored, moments, to_frame
+from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build, iou, mirrored, moments, to_frame
 from cad_pipeline.generators.geometric.turned import explain_hulls
 
 __all__ = ["cut_all_round"]
@@ -34,6 +34,8 @@ _SYMMETRIC = 0.97
 _NEAR_DEG = 0.02
 # share of what a gap takes, all round, that may belong to the part: more says that it does not come round
 _MOST_WRONG = 0.1
+# the least tooth that stays between two gaps, as a share of the part's size
+_CLEAR = 5e-4
 _COARSE = (1.0, 8.0, 30.0)
 
 
@@ -56,6 +58,8 @@ def _cuts(hull: list[Feature], local: Manifold, cycle: Cycle, scale: Scale, pric
     for gap in gaps[:_MOST_FEATURES]:
         judged: list[tuple[float, list[Feature]]] = []
         for option in _explained(gap, cycle, (float(box[2]), float(box[5])), scale):
+            if not all(_stand_apart(f, cycle.count, scale) for f in option):
+                continue
             gone = to_frame(build([replace(f, mode=Mode.ADD) for f in option]), cycle.frame) ^ part
             if gone.volume() > 0 and (gone ^ local).volume() < _MOST_WRONG * gone.volume():
                 judged.append((iou(part - gone, local), option))
@@ -65,6 +69,13 @@ def _cuts(hull: list[Feature], local: Manifold, cycle: Cycle, scale: Scale, pric
             cuts += best[1]
             part = to_frame(build([*hull, *cuts]), cycle.frame)
     return cuts
+
+
+def _stand_apart(cut: Feature, count: int, scale: Scale) -> bool:
+    """Whether a cut keeps clear of the next one: faces that nearly coincide are where OCC's booleans go wrong."""
+    assert isinstance(cut, Repeated)
+    one = to_frame(as_solid(cut.feature), cut.frame)
+    return bool(one.min_gap(one.rotate((0.0, 0.0, 360.0 / count)), scale.size) > _CLEAR * scale.size)
 
 
 def _narrowed(hull: Manifold) -> Manifold:
