@@ -46,6 +46,12 @@ class Effort:
         """Allow as much as takes some seconds on one core: the more triangles, the dearer a boolean."""
         return cls(max(4, int(_EFFORT / (0.05 + 2e-5 * triangles))))
 
+    def share(self, share: float) -> Effort:
+        """An effort of its own for a part of the work, taken off this one."""
+        own = Effort(int(min(max(share, 0.05), 0.6) * max(self.left, 0)))
+        self.left -= own.left
+        return own
+
     def spend(self) -> bool:
         """Take one; False where none is left."""
         self.left -= 1

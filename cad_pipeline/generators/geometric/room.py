@@ -31,6 +31,8 @@ __all__ = ["Room", "silhouette_features"]
 # finer stacks cost more than they find
 _MOST_SLABS = 14
 _MOST_CORNERS = 160
+# share of a silhouette that its sections may miss
+_MISSED = 0.01
 _COARSENESS = (1.0, 4.0, 16.0)
 # a cut that leaves the part goes on by this share of its size, so that no skin stays
 _BEYOND = 0.02
@@ -186,7 +188,7 @@ def silhouette_features(rooms: list[Room], target: Manifold, rough: float = 1.0)
     """
     features: list[Feature] = []
     for number, room in enumerate(rooms):
-        seen = _thinned(shadow(to_frame(target, room.frame)), 0.5 * room.scale.wall)
+        seen = _seen(room, target)
         low, high = room.levels[0], room.levels[-1]
         smallest = 2e-4 * seen.area
         if number == 0:
@@ -202,6 +204,17 @@ def silhouette_features(rooms: list[Room], target: Manifold, rough: float = 1.0)
             if isinstance(notch, Polygon) and notch.area > smallest:
                 features += _through(room, room.opened(notch), low, high, Mode.CUT, rough)
     return features
+
+
+def _seen(room: Room, target: Manifold) -> BaseGeometry:
+    """What the target covers along a room's direction: by its sections, unless they miss much of what is seen.
+
+    Sections agree with the levels of other features to the last digit; a projection shows every facet.
+    """
+    sections = shapely.union_all(room.covered)
+    projected = _thinned(shadow(to_frame(target, room.frame)), 0.5 * room.scale.wall)
+    missed = projected.symmetric_difference(sections).area
+    return sections if missed < _MISSED * projected.area else projected
 
 
 def _through(room: Room, outline: Polygon, low: float, high: float, mode: Mode, rough: float) -> list[Feature]:

@@ -33,6 +33,7 @@ POOR = 0.95
 SERVES = 0.995
 CLOSE = 0.997
 ROUGHNESS = (1.0, 32.0)
+OUTLINE_TASTE = 3e-4
 MOST_COMPLETED = 2
 MOST_STARTS = 5
 DEEPEST = 2
@@ -92,6 +93,9 @@ def _without_bores(part: Part, frames: list[Frame], depth: int = 0) -> list[Cand
         # what is close but for a hole is not beaten by mending something else
         close = any(c.iou > part.enough(CLOSE) for c in found)
         found += _explained(part, frames, mending=not close)
+    elif all(c.iou < part.enough(CLOSE) for c in serving):
+        # taken apart it is fair; whole, it may be plain
+        found += _explained(part, frames, mending=False)
     elif min(c.program.numbers for c in serving) > LONG:
         turned = [c for c in _turned(part, frames) if c.iou > LIKELY]
         found += turned + (_mended(part, turned, frames) if turned else [])
@@ -136,7 +140,8 @@ def _piece_features(part: Part, piece: Piece, frames: list[Frame], depth: int) -
     share = piece.solid.volume() / part.solid.volume()
     # of the numbers a piece may have about as many as of the triangles, so that some are left for the base
     limit = min(max(int(FAIR * part.limit * len(piece.faces) / len(part.faces)), LEAST_NUMBERS), part.limit)
-    alone = replace(part.other(piece.vertices, piece.faces, piece.solid, limit=limit), scale=scale)
+    effort = part.effort.share(len(piece.faces) / len(part.faces))
+    alone = replace(part.other(piece.vertices, piece.faces, piece.solid, limit=limit), scale=scale, effort=effort)
     normal = frame_along(piece.normal, np.zeros(3))
     own = candidate_frames(piece.vertices, piece.faces, most=2)
     directions: list[Frame] = []
@@ -196,7 +201,7 @@ def _explained(part: Part, frames: list[Frame], *, mending: bool = True) -> list
     rooms = [Room(d.stack, d.frame, part.scale) for d in ranked[:3]]
     outlined = [scored(part, "silhouettes", silhouette_features(rooms, part.solid, rough)) for rough in ROUGHNESS]
     # numbers spent on outlines are missing for what they do not show
-    best = max((c for c in outlined if c), key=lambda c: c.iou - Budget().taste * c.program.numbers, default=None)
+    best = max((c for c in outlined if c), key=lambda c: c.iou - OUTLINE_TASTE * c.program.numbers, default=None)
     starts += [best] if best else []
     found += _mended(part, starts, frames, cycles)
     return sorted(found, key=lambda c: -c.score)
