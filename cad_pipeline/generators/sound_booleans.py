@@ -12,7 +12,7 @@ import ast
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cad_pipeline.generators.rehearsal import CHOICES, LEFT_OUT, NOTHING, Step, rehearsed, steps_of
@@ -31,6 +31,7 @@ _REHEARSAL = Limits(wall_s=60.0, cpu_s=60.0, exports=frozenset({Export.BREP}))
 _REHEARSALS = 3
 _PASSES = 3
 _WORTH = 0.002
+_MOST_KNOWN = 64
 _LOST = 0.01
 # a program may print what it likes: only what a rehearsal can say is heard
 _LENGTH = r"\d{1,12}(?:\.\d{1,20})?(?:e[+-]?\d\d)?"
@@ -64,24 +65,35 @@ class SoundBooleans:
 
     sandbox: Sandbox
     name: str = "sound booleans"
+    _known: dict[str, tuple[str, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def propose(self, target: Target, history: Sequence[Attempt], /, *, samples: int = 1) -> Sequence[Program]:
         """Propose one program, mended, or nothing where nothing was spoilt or nothing helps."""
         rounds = len({a.program.origin.round for a in history if a.program.origin.generator == self.name})
         others = [a for a in history if a.program.origin.generator != self.name]
         sound = max((a.verdict.iou or 0.0 for a in history if a.execution.sound and _is_features(a)), default=0.0)
-        spoilt = [a for a in spoilt_attempts(others)[rounds:] if _hope(a) >= sound + _WORTH]
-        if not spoilt:
-            return []
-        program = spoilt[0].program
-        source, count = self.mended(program.source)
-        if any(a.program.source == source for a in history):
-            return []
+        for attempt in spoilt_attempts(others):
+            if _hope(attempt) < sound + _WORTH:
+                break
+            source, count = self._mended_once(attempt.program)
+            if all(a.program.source != source for a in history):
+                return [self._proposed(attempt.program, source, count, rounds)]
+        return []
+
+    def _mended_once(self, program: Program) -> tuple[str, int]:
+        """Mend a program, or tell what came of it before: a rehearsal is dear, and comes out the same."""
+        if program.digest not in self._known:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[program.digest] = self.mended(program.source)
+        return self._known[program.digest]
+
+    def _proposed(self, program: Program, source: str, count: int, round_: int) -> Program:
         note = f"{program.origin.note}, {count} booleans mended"
         known = {p.name for p in read_parameters(source)}
         parameters = tuple(p for p in program.parameters if p.name in known)
-        origin = Origin(generator=self.name, round=rounds, note=note)
-        return [replace(program, source=source, origin=origin, parameters=parameters)]
+        origin = Origin(generator=self.name, round=round_, note=note)
+        return replace(program, source=source, origin=origin, parameters=parameters)
 
     def mended(self, source: str) -> tuple[str, int]:
         """Rehearse a program until nothing more needs mending; returns its text and how many booleans were mended.

@@ -28,7 +28,7 @@ from cad_pipeline.generators.geometric.features import (
 )
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.layout import wrapped
-from cad_pipeline.generators.geometric.numbers import nice, text
+from cad_pipeline.generators.geometric.numbers import exact_text, nice, text
 from cad_pipeline.generators.geometric.parameters import Levels, ParameterBook, is_zero
 from cad_pipeline.generators.geometric.patterns import Grid, Polar, recognise
 from cad_pipeline.generators.geometric.placing import (
@@ -247,7 +247,7 @@ class _Writer:
                 return plane
             line = f"{name} = {plane}"
         else:
-            x, n = (", ".join(text(nice(c, 1e-9)) for c in v) for v in (axes[0], axes[2]))
+            x, n = (", ".join(exact_text(nice(c, 1e-14)) for c in v) for v in (axes[0], axes[2]))
             line = f"cq.Workplane(cq.Plane(origin=({origin}), xDir=({x}), normal=({n})))"
             if self.inline:
                 return line

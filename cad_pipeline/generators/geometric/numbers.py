@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-__all__ = ["Lexicon", "nice", "text"]
+__all__ = ["Lexicon", "exact_text", "nice", "text"]
 
 
 def nice(value: float, tolerance: float) -> float:
@@ -31,6 +31,11 @@ def text(value: float) -> str:
     short = f"{value:.{decimals}f}".rstrip("0")
     short = short + "0" if short.endswith(".") else short
     return "0.0" if float(short) == 0 else short
+
+
+def exact_text(value: float) -> str:
+    """Write a coordinate of a direction: planes that were at right angles must be so to OCC's tolerance far out."""
+    return text(value) if abs(value - float(text(value))) < 1e-15 else repr(round(value, 14))
 
 
 class Lexicon:
