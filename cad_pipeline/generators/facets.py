@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_pipeline.generators.slivers import without_slivers
 from cad_pipeline.values import Attempt, Mesh, Origin, Program, ProgramKind, Target
 
 __all__ = ["FacetGenerator"]
@@ -83,7 +84,7 @@ class FacetGenerator:
         mine = [a for a in history if a.program.origin.generator == self.name]
         if any(a.verdict.accepted for a in history) or len(mine) >= len(MERGE_STEPS):
             return []
-        mesh = _light(target.mesh)
+        mesh = _whole(_light(target.mesh))
         if len(mesh.faces) > MOST_TRIANGLES:
             return []
         step = MERGE_STEPS[len(mine)]
@@ -99,6 +100,14 @@ def _light(mesh: Mesh) -> Mesh:
 
     vertices, faces = thinned(mesh.vertices, mesh.faces, most=THIN_TO)
     return Mesh(name=mesh.name, vertices=vertices, faces=faces)
+
+
+def _whole(mesh: Mesh) -> Mesh:
+    """The mesh without triangles that have no plane."""
+    from cad_pipeline.generators.geometric.scale import Scale
+
+    faces = without_slivers(mesh.vertices, mesh.faces, Scale.of(mesh.vertices).noise)
+    return mesh if faces is mesh.faces else Mesh(name=mesh.name, vertices=mesh.vertices, faces=faces)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,13 @@
 """The net under the ladder: every closed mesh, however many bodies and voids, is a valid solid of the same volume."""
 
+import cadquery as cq
 import manifold3d as m3
 import numpy as np
 import pytest
+import trimesh
 
 from cad_pipeline.generators.facets import FacetGenerator
+from cad_pipeline.generators.slivers import without_slivers
 from cad_pipeline.values import Attempt, Mesh, Origin, Program, ProgramKind, Target, Verdict
 from cad_sandbox import Execution, Export, ForkServerSandbox, Isolation, Limits, Outcome
 
@@ -136,3 +139,26 @@ def test_the_text_says_that_it_holds_no_features():
     assert "bracket" in program.source.splitlines()[0]
     assert "faceted" in program.source.splitlines()[0]
     assert program.parameters == ()
+
+
+def test_a_triangle_without_area_goes_into_its_neighbours_edge() -> None:
+    """A vertex on another triangle's edge, closed with a sliver: what mesh repair leaves at T-junctions."""
+    box = trimesh.creation.box((4.0, 3.0, 2.0))
+    vertices, faces = np.asarray(box.vertices, float), np.asarray(box.faces).tolist()
+    a, b, c = faces.pop(0)
+    m = len(vertices)
+    vertices = np.vstack([vertices, (vertices[a] + vertices[b]) / 2])
+    faces += [[a, m, c], [m, b, c], [a, b, m]]
+    made = without_slivers(vertices, np.array(faces), 1e-6)
+    solid = trimesh.Trimesh(vertices, made, process=False)
+    assert solid.is_watertight and solid.volume == pytest.approx(24.0)
+    assert len(made) == len(faces) - 1 and solid.area_faces.min() > 0.1
+    untouched = np.asarray(box.faces, dtype=np.int64)
+    assert without_slivers(np.asarray(box.vertices), untouched, 1e-6) is untouched
+    mesh = Mesh(name="box", vertices=vertices, faces=np.array(faces, dtype=np.int64))
+    (program,) = FacetGenerator().propose(Target(mesh=mesh), ())
+    names: dict[str, object] = {}
+    exec(program.source, names)
+    result = names["result"]
+    assert isinstance(result, cq.Workplane)
+    assert [s.isValid() for s in result.solids().vals()] == [True]
