@@ -40,7 +40,7 @@ def repeats(features: Sequence[Feature], near: float) -> Iterator[list[Feature]]
     Only features of one run of additions or cuts are taken together, whose order does not matter.
     """
     for run in _runs(features):
-        for alike in _alike([(k, f) for k in run if (f := features[k]) is not None], near):
+        for alike in _alike([(k, features[k]) for k in run], near):
             for places, chosen in _placed(alike, near):
                 first = alike[chosen[0]]
                 assert isinstance(first.feature, Extrusion | Revolution | Loft)
