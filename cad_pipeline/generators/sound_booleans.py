@@ -93,7 +93,8 @@ class SoundBooleans:
         known = {p.name for p in read_parameters(source)}
         parameters = tuple(p for p in program.parameters if p.name in known)
         origin = Origin(generator=self.name, round=round_, note=note)
-        return replace(program, source=source, origin=origin, parameters=parameters)
+        revision = program.revision + 1
+        return replace(program, source=source, origin=origin, parameters=parameters, revision=revision)
 
     def mended(self, source: str) -> tuple[str, int]:
         """Rehearse a program until nothing more needs mending; returns its text and how many booleans were mended.

@@ -191,6 +191,8 @@ def test_the_most_promising_comes_first_and_each_once(sandbox) -> None:
     (mended,) = stage.propose(Target(mesh=MESH), (second, first))
     (again,) = stage.propose(Target(mesh=MESH), (second, first, replace(first, program=mended)))
     assert "20.4101" in again.source and again.origin.round == 1
+    # among two that OCC spoils alike, the mended one is the later
+    assert mended.revision == first.program.revision + 1
     # one that came later and promises more has its turn as well
     late = attempt(CRACKED.replace("20.41)", "20.4102)"), flawed(), 0.995, promised=0.995)
     (third,) = stage.propose(Target(mesh=MESH), (first, replace(first, program=mended), late))
