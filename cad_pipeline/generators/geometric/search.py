@@ -93,10 +93,11 @@ def _without_bores(part: Part, frames: list[Frame], depth: int = 0) -> list[Cand
         # what is close but for a hole is not beaten by mending something else
         close = any(c.iou > part.enough(CLOSE) for c in found)
         found += _explained(part, frames, mending=not close)
-    elif all(c.iou < part.enough(CLOSE) for c in serving):
-        # taken apart it is fair; whole, it may be plain
-        found += _explained(part, frames, mending=False)
-    elif min(c.program.numbers for c in serving) > LONG:
+    else:
+        if all(c.iou < part.enough(CLOSE) for c in serving):
+            # taken apart it is fair; whole, it may be plain
+            found += _explained(part, frames, mending=False)
+        # what is turned is told best as one profile
         turned = [c for c in _turned(part, frames) if c.iou > LIKELY]
         found += turned + (_mended(part, turned, frames) if turned else [])
     return sorted(found, key=lambda c: -c.score)
