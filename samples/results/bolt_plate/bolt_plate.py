@@ -10,10 +10,10 @@ base_corner_r = 8.0    # mm
 base_chamfer  = 1.0    # mm
 hole_pitch_x  = 100.0  # mm
 hole_pitch_y  = 60.0   # mm
-hole_d        = 9.0    # mm
+hole_d        = 9.0    # mm: clearance of M8, medium
 hole_circle_d = 46.0   # mm: diameter of the circle of centres
 hole_count    = 6      # count
-hole_d_2      = 5.5    # mm
+hole_d_2      = 5.5    # mm: clearance of M5, medium
 hole_d_3      = 30.0   # mm
 
 xy = cq.Workplane("XY")

@@ -11,7 +11,7 @@ hole_pitch_x  = 30.0   # mm
 hole_d        = 8.0    # mm
 hole_z_2      = -14.5  # mm: height of the mouth
 hole_pitch_y  = 36.0   # mm
-hole_d_2      = 6.6    # mm
+hole_d_2      = 6.6    # mm: clearance of M6, medium
 cbore_d       = 11.0   # mm
 cbore_depth   = 6.0    # mm
 

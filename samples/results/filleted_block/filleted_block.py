@@ -8,7 +8,7 @@ pocket_z      = -50.0  # mm: height above the datum
 pocket_height = 100.0  # mm
 hole_z        = 25.0   # mm: height of the mouth
 hole_pitch_x  = 80.0   # mm
-hole_d        = 9.0    # mm
+hole_d        = 9.0    # mm: clearance of M8, medium
 hole_d_2      = 25.0   # mm
 
 zx = cq.Workplane("ZX", origin=(0.0, -20.0, 25.0))

@@ -14,7 +14,7 @@ slot_width_2  = 16.0   # mm
 hole_pitch_y  = 80.0   # mm
 hole_d        = 12.0   # mm
 
-plane_a = cq.Workplane(cq.Plane(origin=(39.99944, -24.99984, 60.00017), xDir=(0.4136356, -0.8847647, -0.2147021), normal=(0.3256924, -0.07641975, 0.9423823)))
+plane_a = cq.Workplane(cq.Plane(origin=(39.99944, -24.99984, 60.00017), xDir=(0.41363563218492, -0.88476469411598, -0.21470211883639), normal=(0.32569242134566, -0.07641974679113, 0.942382336941)))
 
 part = plane_a.slot2D(base_length, base_width, 90.0).extrude(base_height)
 part = part.cut(plane_a.slot2D(slot_length, slot_width, 90.0).extrude(slot_height))

@@ -8,18 +8,15 @@ base_d        = 36.0  # mm
 step_height   = 11.0  # mm
 boss_height   = 1.5   # mm
 boss_d        = 36.0  # mm
-turned_d      = 20.0  # mm
-turned_height = 8.0   # mm
+step_height_2 = 8.0   # mm
 hole_z        = 10.0  # mm: height of the mouth
-hole_d        = 4.2   # mm
+hole_d        = 4.2   # mm: tap drill of M5
 hole_depth    = 7.0   # mm
 hole_d_2      = 8.0   # mm
 step_top = base_height + step_height
 boss_top = step_top + boss_height
-turned_top = boss_top + turned_height
 
 xy = cq.Workplane("XY")
-xz = cq.Workplane("XZ")
 yz = cq.Workplane("YZ")
 
 part = xy.circle(base_d / 2).extrude(base_height)
@@ -46,9 +43,11 @@ part = part.union(xy.workplane(offset=base_height).moveTo(7.2769, -13.5104).line
     .threePointArc((4.185814, -12.88257), (6.0151, -14.11747)).lineTo(6.6529, -13.82834).close()
     .extrude(step_height))
 part = part.union(xy.workplane(offset=step_top).circle(boss_d / 2).extrude(boss_height))
-part = part.union(xz.polyline([(turned_d / 2, boss_top), (turned_d / 2, turned_top), (0.0, turned_top),
-    (0.0, boss_top)]).close().revolve(360, (0, 0, 0), (0, 1, 0)))
+part = part.union(xy.workplane(offset=boss_top).moveTo(9.856, 0.47634).lineTo(9.777, 2.1)
+    .threePointArc((-10.00019, 0.0008), (9.777, -2.0984)).lineTo(9.8386, -0.93063).lineTo(9.85986, -0.5353)
+    .radiusArc((9.8859, -0.12137), 16.89795).lineTo(9.8776, 0.0738).lineTo(9.86806, 0.23135).close()
+    .extrude(step_height_2))
 part = part.copyWorkplane(yz.workplane(offset=hole_z)).pushPoints([(0.0, 18.0)]).hole(hole_d, depth=hole_depth)
-part = part.copyWorkplane(xy.workplane(offset=turned_top)).hole(hole_d_2)
+part = part.copyWorkplane(xy.workplane(offset=boss_top + step_height_2)).hole(hole_d_2)
 
 result = part
