@@ -26,7 +26,7 @@ from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.patches import shallow_patches, turning_directions, walls_along
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle
-from cad_pipeline.generators.geometric.solids import Manifold, mesh_solid, to_frame
+from cad_pipeline.generators.geometric.solids import Manifold, mesh_of, mesh_solid, to_frame
 
 __all__ = ["Filled", "closed_loops", "fill_bores", "flat_triangles"]
 
@@ -113,10 +113,7 @@ def _filled(vertices: Floats, faces: Ints, before: Manifold, found: Sequence[tup
     if not parts or solid.volume() <= before.volume():
         return None
     solid, bores = _continued(solid, [bore for bore, _ in found], before.volume())
-    mesh = solid.to_mesh64()
-    return Filled(
-        np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, dtype=np.int64), solid, tuple(bores)
-    )
+    return Filled(*mesh_of(solid), solid, tuple(bores))
 
 
 def _continued(solid: Manifold, bores: list[Extrusion], volume: float) -> tuple[Manifold, list[Extrusion]]:

@@ -6,7 +6,6 @@ A slot of a thousandth of a part's volume is nothing to the IoU and everything t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cad_pipeline.generators.geometric.difference import Difference
 from cad_pipeline.generators.geometric.features import Feature, Mode, count_numbers
@@ -23,28 +22,12 @@ _MOST_TRIES = 6
 _MOST_LOOKED_AT = 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Off:
-    """By how many bodies and holes a part differs from its target."""
-
-    bodies: int
-    tunnels: int
-
-    @classmethod
-    def of(cls, solid: Manifold, part: Part) -> _Off:
-        return cls(abs(count_bodies(solid) - part.bodies), abs(count_tunnels(solid) - part.tunnels))
-
-    @property
-    def total(self) -> int:
-        return self.bodies + self.tunnels
-
-
 def completed(features: Sequence[Feature], part: Part, frames: Sequence[Frame]) -> list[Feature]:
     """The features and those few more that bring the numbers of bodies and holes nearer to the target's."""
     done = list(features)
     solid = build(done)
-    off = _Off.of(solid, part)
-    if not off.total:
+    off = _off(solid, part)
+    if not off:
         return done
     state = Difference(solid, part.solid, _SMALLEST * part.solid.volume())
     rooms = rooms_of(part.solid, frames, part.scale)
@@ -59,22 +42,27 @@ def completed(features: Sequence[Feature], part: Part, frames: Sequence[Frame]) 
         found = explain(piece, mode, state, frames, rooms, part.scale, budget)
         if found is None or count_numbers([*done, *found]) > part.limit:
             continue
-        after = _Off.of(build(found, start=state.part), part)
-        if after.total < off.total:
+        after = _off(build(found, start=state.part), part)
+        if after < off:
             state.apply(found)
             done, off = [*done, *found], after
-            if not off.total:
+            if not off:
                 break
     return done
 
 
 def _telling(
-    state: Difference, off: _Off, refused: set[tuple[int, ...]], part: Part
+    state: Difference, off: int, refused: set[tuple[int, ...]], part: Part
 ) -> tuple[tuple[int, ...], Manifold, Mode] | None:
     """The largest piece, too much or missing, that opens or closes what it should when it is taken as it is."""
     for key, piece, mode in state.largest(refused, part.scale)[:_MOST_LOOKED_AT]:
-        after = _Off.of(state.part + piece if mode is Mode.ADD else state.part - piece, part)
-        if after.total < off.total:
+        after = _off(state.part + piece if mode is Mode.ADD else state.part - piece, part)
+        if after < off:
             return key, piece, mode
         refused.add(key)
     return None
+
+
+def _off(solid: Manifold, part: Part) -> int:
+    """By how many bodies and holes together a solid differs from its target."""
+    return abs(count_bodies(solid) - part.bodies) + abs(count_tunnels(solid) - part.tunnels)

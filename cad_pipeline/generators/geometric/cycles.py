@@ -106,9 +106,7 @@ def turned_copies(features: Sequence[Feature], cycle: Cycle) -> list[Feature] | 
         round_ = isinstance(feature, Extrusion) and isinstance(feature.shape, Circle) and not feature.twist_deg
         if isinstance(feature, Extrusion) and round_ and _along(feature.frame, cycle.frame):
             made += _placed(feature, cycle)
-        elif (
-            isinstance(feature, Repeated) or not hasattr(feature, "frame") or not isinstance(feature, Extrusion | Loft)
-        ):
+        elif not isinstance(feature, Extrusion | Loft):
             return None
         else:
             # a frame of its own would cost a reader more than the place of the axis

@@ -30,8 +30,8 @@ class Difference:
         self.target_volume = target.volume()
         self.part = part
         self.part_volume = part.volume()
-        self.common, missing = self.target.split(part)
-        self.shared = self.common.volume()
+        common, missing = self.target.split(part)
+        self.shared = common.volume()
         self.missing = self._kept(missing)
         self.extra = self._kept(part - self.target)
         self._nearby: tuple[tuple[float, ...], Manifold] | None = None
@@ -112,7 +112,7 @@ class Difference:
         if features[0].mode is Mode.ADD:
             fresh = tool - self.part
             right = fresh ^ self.target
-            self.part, self.common = self.part + tool, self.common + right
+            self.part = self.part + tool
             self.part_volume += fresh.volume()
             self.shared += right.volume()
             self.missing = self._without(self.missing, tool)
@@ -120,7 +120,7 @@ class Difference:
         else:
             gone = tool ^ self.part
             wrong = gone ^ self.target
-            self.part, self.common = self.part - tool, self.common - tool
+            self.part = self.part - tool
             self.part_volume -= gone.volume()
             self.shared -= wrong.volume()
             self.extra = self._without(self.extra, tool)

@@ -20,7 +20,16 @@ from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import levels, slabs
 from cad_pipeline.generators.geometric.shapes2d import Pair
 from cad_pipeline.generators.geometric.slabwork import SlabWork
-from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build, iou, mirrored, moments, to_frame
+from cad_pipeline.generators.geometric.solids import (
+    Manifold,
+    as_solid,
+    build,
+    iou,
+    mesh_of,
+    mirrored,
+    moments,
+    to_frame,
+)
 from cad_pipeline.generators.geometric.turned import explain_hulls
 
 __all__ = ["cut_all_round"]
@@ -98,8 +107,7 @@ def _wedge(cycle: Cycle, scale: Scale) -> Manifold:
 def _explained(gap: Manifold, cycle: Cycle, ends: Pair, scale: Scale) -> list[list[Feature]]:
     """Ways to cut a gap all round, open to the outside and to the part's `ends`: drawn at x, placed by its angle."""
     gap, start = _upright(gap, cycle)
-    mesh = gap.to_mesh64()
-    vertices, faces = np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, dtype=np.int64)
+    vertices, faces = mesh_of(gap)
     turns = Turns((0.0, 0.0), cycle.count, start)
     heights = levels(vertices, faces, scale)
     whole = [heights[0], heights[-1]]

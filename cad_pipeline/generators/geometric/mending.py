@@ -22,7 +22,7 @@ from cad_pipeline.generators.geometric.room import Room
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import levels, slabs, stack_of
 from cad_pipeline.generators.geometric.slabwork import SlabWork
-from cad_pipeline.generators.geometric.solids import Manifold, to_frame
+from cad_pipeline.generators.geometric.solids import Manifold, mesh_of, to_frame
 
 __all__ = ["Budget", "Effort", "explain", "mend", "rooms_of"]
 
@@ -129,8 +129,7 @@ def explain(
     budget: Budget,
 ) -> list[Feature] | None:
     """Explain a piece that is too much or missing by the few features that gain most for their numbers, if any."""
-    mesh = piece.to_mesh64()
-    vertices, faces = np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, dtype=np.int64)
+    vertices, faces = mesh_of(piece)
     best = _Choice(state, budget)
     state.look_at(piece)
     for room in rooms:

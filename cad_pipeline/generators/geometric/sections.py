@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.scale import Scale
-from cad_pipeline.generators.geometric.solids import Manifold, to_frame
+from cad_pipeline.generators.geometric.solids import Manifold, mesh_of, to_frame
 
 NEAR = 0.004
 
@@ -126,10 +126,8 @@ def slabs(solid: Manifold, heights: list[float], scale: Scale, knots: NDArray[np
 
 def stack_of(solid: Manifold, frame: Frame, scale: Scale) -> list[Slab]:
     """Cut a solid (in the world's frame) along a direction at the heights of its flat faces."""
-    mesh = solid.to_mesh64()
-    vertices = frame.to_local(np.asarray(mesh.vert_properties)[:, :3])
-    faces = np.asarray(mesh.tri_verts, dtype=np.int64)
-    return slabs(to_frame(solid, frame), levels(vertices, faces, scale), scale)
+    vertices, faces = mesh_of(solid)
+    return slabs(to_frame(solid, frame), levels(frame.to_local(vertices), faces, scale), scale)
 
 
 def _slab(solid: Manifold, low: float, high: float, scale: Scale) -> Slab:

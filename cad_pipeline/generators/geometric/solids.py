@@ -38,6 +38,7 @@ __all__ = [
     "count_bodies",
     "count_tunnels",
     "iou",
+    "mesh_of",
     "mesh_solid",
     "mirrored",
     "moments",
@@ -63,6 +64,12 @@ def mesh_solid(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> Manif
         mesh.merge()
         solid = m3.Manifold(mesh)
     return None if solid.status() != m3.Error.NoError or solid.is_empty() else solid
+
+
+def mesh_of(solid: Manifold) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Vertices (n, 3) and faces (m, 3) of a solid."""
+    mesh = solid.to_mesh64()
+    return np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, dtype=np.int64)
 
 
 def to_frame(solid: Manifold, frame: Frame) -> Manifold:
@@ -121,8 +128,8 @@ def iou(a: Manifold, b: Manifold) -> float:
 
 def moments(solid: Manifold) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Centre of mass (3,) and second moments about it (3, 3) of a solid's volume, exactly, from its tetrahedra."""
-    mesh = solid.to_mesh64()
-    corners = np.asarray(mesh.vert_properties)[:, :3][np.asarray(mesh.tri_verts, dtype=np.int64)]
+    vertices, faces = mesh_of(solid)
+    corners = vertices[faces]
     volume = np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
     total = corners.sum(axis=1)
     middle = (total * volume[:, None]).sum(axis=0) / (4 * volume.sum())
