@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,17 +45,19 @@ def test_exports_what_is_asked_for(own: ForkServerSandbox, tmp_path: Path) -> No
 def test_a_killed_server_costs_no_program(own: ForkServerSandbox, tmp_path: Path) -> None:
     """Kill -9 in the middle of work: every program is accounted for, and the next server takes over."""
     before = _server_pid(own)
-    started = threading.Event()
+    spool = own._state.root / "spool"
+    seen = set(spool.glob("[0-9]*"))
 
     def work(number: int) -> Execution:
-        started.set()
-        return own.run(BOX.format(number), tmp_path / str(number))
+        return own.run("sum(range(10_000_000))\n" + BOX.format(number), tmp_path / str(number))
 
     with ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(work, number) for number in range(1, 7)]
-        started.wait()
-        time.sleep(0.15)
+        jobs = [pool.submit(work, number) for number in range(1, 6)]
+        while not set(spool.glob("[0-9]*")) - seen:
+            time.sleep(0.01)
         os.kill(before, signal.SIGKILL)
+        # One comes after the kill, however fast the others were.
+        jobs.append(pool.submit(work, 6))
         executions = [job.result() for job in jobs]
     assert [e.outcome for e in executions] == [Outcome.BUILT] * 6
     assert [round(e.volume_mm3 or 0, 6) for e in executions] == [1, 2, 3, 4, 5, 6]
