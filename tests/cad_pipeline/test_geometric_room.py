@@ -8,7 +8,7 @@ import pytest
 
 from cad_pipeline.generators.geometric.features import Body, Extrusion, Mode, Repeated, Turns, count_numbers
 from cad_pipeline.generators.geometric.frame import frame_along
-from cad_pipeline.generators.geometric.mending import Budget, Effort, mend, rooms_of
+from cad_pipeline.generators.geometric.mending import Budget, Effort, largest_prism, mend, rooms_of
 from cad_pipeline.generators.geometric.pruning import lightened, pruned
 from cad_pipeline.generators.geometric.room import silhouette_features
 from cad_pipeline.generators.geometric.scale import Scale
@@ -58,6 +58,26 @@ def test_a_prism_that_cuts_stays_outside_and_goes_beyond_the_part(angle):
     assert (best ^ angle).volume() < 1e-3 * angle.volume()
     assert (best ^ extra).volume() == pytest.approx(extra.volume(), rel=1e-3)
     assert best.volume() > extra.volume() * 1.01
+
+
+def test_corners_that_a_hair_joins_are_two_prisms():
+    outline = [(-30, 0), (30, 0), (30, 10), (22, 20), (-22, 20), (-30, 10)]
+    roof = m3.CrossSection([outline]).extrude(40).rotate((90, 0, 0)).translate((0, 20, 0))
+    target = roof + box((30, -20, 0), (34, 20, 40))
+    # too high by a hair, so that what is too much at one corner hangs together with what is at the other
+    extra = box((-30, -20, 0), (30, 20, 20.03)) - target
+    assert len(extra.decompose()) == 1
+    found = [f for room in rooms_of(target, FRAMES, SCALE) for (f,) in room.features(extra, Mode.CUT)]
+    sides = {np.sign(np.mean(np.array(build([replace(f, mode=Mode.ADD)]).bounding_box())[[0, 3]])) for f in found}
+    assert {-1.0, 1.0} <= sides
+
+
+def test_the_largest_prism_is_as_much_of_the_part_as_one_sketch_says(angle):
+    gusset = box((-26, 12, 4), (0, 16, 20))
+    target = angle + gusset
+    (prism,) = largest_prism(target, rooms_of(target, FRAMES, SCALE), Budget())
+    assert iou(build([prism]), angle) > 0.9999
+    assert largest_prism(target, [], Budget()) == []
 
 
 def test_silhouettes_give_a_part_of_crossing_extrusions(angle):

@@ -36,8 +36,7 @@ class Candidate:
     @property
     def score(self) -> float:
         """IoU less the price of reading, of stray bodies and of holes too many or too few; a long text comes last."""
-        numbers = self.program.numbers
-        fine = self.price * numbers + PRICE_PER_BODY * min(self.stray_bodies, 10)
+        fine = self.price * self.program.length + PRICE_PER_BODY * min(self.stray_bodies, 10)
         fine += PRICE_PER_TUNNEL * min(self.tunnels_off, 10)
         return self.iou - fine - (0.5 if self.too_long else 0.0)
 

@@ -14,6 +14,7 @@ from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.shapes2d import Outline, Shape2D
 
 __all__ = [
+    "STATEMENT",
     "Blend",
     "BlendKind",
     "Body",
@@ -30,6 +31,9 @@ __all__ = [
     "Twice",
     "count_numbers",
 ]
+
+# a statement is as much to read as so many numbers
+STATEMENT = 5
 
 
 class Mode(enum.Enum):
@@ -233,6 +237,11 @@ class FeatureProgram:
     def numbers(self) -> int:
         """About how many numbers it takes to write it."""
         return count_numbers(self.features)
+
+    @property
+    def length(self) -> int:
+        """How much there is to read, in numbers: each feature is a statement besides."""
+        return self.numbers + STATEMENT * len(self.features)
 
 
 def count_numbers(features: Sequence[Feature]) -> int:

@@ -110,7 +110,7 @@ def _write(mesh: Mesh) -> Iterator[Program]:
     near = [c for c in candidates if c.score > candidates[0].score - NEAR_THE_BEST]
     first = [program for c in near if (program := _program(c, part, title))]
     rest = (program for c in candidates[len(near) :] if (program := _program(c, part, title)))
-    first.sort(key=lambda p: -(p.promised_iou or 0.0) + part.price * _count_numbers(p.source))
+    first.sort(key=lambda p: -(p.promised_iou or 0.0) + part.price * _length(p.source))
     known: set[str] = set()
     for program in itertools.chain(first, rest):
         text = program.source.split("\n", 1)[1]
@@ -159,6 +159,14 @@ MOST_NUMBERS_WRITTEN = 400
 def _count_numbers(source: str) -> int:
     numbers = (n for n in ast.walk(parse(source)) if isinstance(n, ast.Constant))
     return sum(isinstance(n.value, int | float) and not isinstance(n.value, bool) for n in numbers)
+
+
+def _length(source: str) -> int:
+    """How much there is to read in a text, in numbers: each statement that makes something counts besides."""
+    from cad_pipeline.generators.geometric.features import STATEMENT
+
+    made = (n for n in parse(source).body if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call))
+    return _count_numbers(source) + STATEMENT * sum(1 for _ in made)
 
 
 def _size(mesh: Mesh) -> str:

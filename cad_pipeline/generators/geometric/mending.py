@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import manifold3d as m3
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +25,7 @@ from cad_pipeline.generators.geometric.sections import levels, slabs, stack_of
 from cad_pipeline.generators.geometric.slabwork import SlabWork
 from cad_pipeline.generators.geometric.solids import Manifold, mesh_of, to_frame
 
-__all__ = ["Budget", "Effort", "explain", "mend", "rooms_of"]
+__all__ = ["Budget", "Effort", "explain", "largest_prism", "mend", "rooms_of"]
 
 
 # a piece that needs more features than this is no feature
@@ -117,6 +118,15 @@ def rooms_of(target: Manifold, frames: Sequence[Frame], scale: Scale) -> list[Ro
     """Look at the target along each direction; directions with too many levels are left out."""
     rooms = [Room(stack_of(target, frame, scale), frame, scale) for frame in frames]
     return [room for room in rooms if room.usable]
+
+
+def largest_prism(target: Manifold, rooms: Sequence[Room], budget: Budget) -> list[Feature]:
+    """The prism inside the target that is most of it for its numbers; none where no direction has room."""
+    best = _Choice(Difference(m3.Manifold(), target, 0.0), budget)
+    for room in rooms:
+        for features in room.features(target, Mode.ADD):
+            best.consider(features)
+    return best.features or []
 
 
 def explain(

@@ -92,12 +92,14 @@ class Room:
                 shared = _areal(shared.intersection(free))
                 if shared.area < smallest:
                     break
-                for part in getattr(shared, "geoms", [shared]):
-                    if isinstance(part, Polygon) and part.area > smallest:
-                        filled = part if mode is Mode.CUT else Polygon(part.exterior)
-                        span = range(first, last + 1)
-                        if sum(min(part.area, sections[k].area) * heights[k] for k in span) <= third_best:
+                span = range(first, last + 1)
+                for whole in _polygons(shared):
+                    if sum(min(whole.area, sections[k].area) * heights[k] for k in span) <= third_best:
+                        continue
+                    for part in _polygons(self._opened(whole)):
+                        if part.area < smallest:
                             continue
+                        filled = part if mode is Mode.CUT else Polygon(part.exterior)
                         won = sum(part.intersection(sections[k]).area * heights[k] for k in span)
                         if won > third_best:
                             third_best = sorted([*(s.worth for s in found), won])[-3] if len(found) > 1 else 0.0
@@ -133,8 +135,12 @@ class Room:
             if mouth.area > 0:
                 a, b, c, d = mouth.bounds
                 grown = grown.union(box(min(a, a + dx), min(b, b + dy), max(c, c + dx), max(d, d + dy)))
-        parts = [p for p in getattr(grown, "geoms", [grown]) if isinstance(p, Polygon)]
-        return Polygon(max(parts, key=lambda p: p.area).exterior)
+        return Polygon(max(_polygons(grown), key=lambda p: p.area).exterior)
+
+    def _opened(self, outline: Polygon) -> BaseGeometry:
+        """Part a region where it is no wider than a hair: what two sections share has tongues where they cross."""
+        hair = 2.0 * self.scale.wall
+        return outline.buffer(-hair, join_style="mitre").buffer(hair, join_style="mitre", mitre_limit=8.0)
 
     @property
     def _beyond(self) -> float:
@@ -146,10 +152,7 @@ class Room:
         `coarse` multiplies the tolerance to which its corners are thinned.
         """
         ring = Polygon(outline.exterior)
-        # what two sections share has hair-thin tongues where their outlines cross
-        hair = 2.0 * self.scale.wall
-        opened = ring.buffer(-hair, join_style="mitre").buffer(hair, join_style="mitre", mitre_limit=8.0)
-        parts = [p for p in getattr(opened, "geoms", [opened]) if isinstance(p, Polygon) and not p.is_empty]
+        parts = _polygons(self._opened(ring))
         if not parts:
             return None
         ring = Polygon(max(parts, key=lambda p: p.area).exterior).simplify(0.25 * coarse * self.scale.wall)
@@ -160,9 +163,13 @@ class Room:
         return shape if shape is not None and Polygon(shape.polygon()).is_valid else None
 
 
+def _polygons(shape: BaseGeometry) -> list[Polygon]:
+    return [p for p in getattr(shape, "geoms", [shape]) if isinstance(p, Polygon) and not p.is_empty]
+
+
 def _areal(shape: BaseGeometry) -> BaseGeometry:
     """Leave out the points and lines at which two regions touch."""
-    parts = [p for p in getattr(shape, "geoms", [shape]) if isinstance(p, Polygon) and not p.is_empty]
+    parts = _polygons(shape)
     return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
 
 
@@ -192,16 +199,16 @@ def silhouette_features(rooms: list[Room], target: Manifold, rough: float = 1.0)
         low, high = room.levels[0], room.levels[-1]
         smallest = 2e-4 * seen.area
         if number == 0:
-            for part in getattr(seen, "geoms", [seen]):
-                if isinstance(part, Polygon) and part.area > smallest:
+            for part in _polygons(seen):
+                if part.area > smallest:
                     features += _through(room, Polygon(part.exterior), low, high, Mode.ADD, rough)
                     for hole in part.interiors:
                         if Polygon(hole).area > smallest:
                             features += _through(room, Polygon(hole), low, high, Mode.CUT, rough)
             continue
         notches = _areal(box(*seen.bounds).difference(seen))
-        for notch in getattr(notches, "geoms", [notches]):
-            if isinstance(notch, Polygon) and notch.area > smallest:
+        for notch in _polygons(notches):
+            if notch.area > smallest:
                 features += _through(room, room.opened(notch), low, high, Mode.CUT, rough)
     return features
 

@@ -18,7 +18,7 @@ from cad_pipeline.generators.geometric.features import Body, Feature, Mode, coun
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.gaps import cut_all_round
 from cad_pipeline.generators.geometric.inner_loops import Piece, TakenApart, take_apart
-from cad_pipeline.generators.geometric.mending import Budget, mend, rooms_of
+from cad_pipeline.generators.geometric.mending import Budget, Effort, largest_prism, mend, rooms_of
 from cad_pipeline.generators.geometric.part import Part
 from cad_pipeline.generators.geometric.pruning import lightened
 from cad_pipeline.generators.geometric.rods import rods
@@ -36,6 +36,7 @@ ROUGHNESS = (1.0, 32.0)
 OUTLINE_TASTE = 3e-4
 MOST_COMPLETED = 2
 MOST_STARTS = 5
+MOST_PRISMS = 40
 DEEPEST = 2
 WORTH_A_SEARCH = 1e-3
 # what is written in so few numbers may stay though it is hardly worth them
@@ -121,7 +122,7 @@ def _assembled(part: Part, apart: TakenApart, frames: list[Frame], depth: int) -
     limit = max(part.limit - count_numbers([*added, *taken]), BASE_NUMBERS)
     base = part.other(apart.vertices, apart.faces, apart.solid, limit=limit)
     found: list[Candidate] = []
-    for candidate in _explained(base, frames)[:2]:
+    for candidate in _explained(base, frames)[:3]:
         features = [*candidate.program.features, *added, *taken]
         features = lightened(features, count_numbers(features) - part.limit)
         found += [c for c in [scored(part, f"{candidate.program.route} with pieces", features)] if c]
@@ -204,7 +205,7 @@ def _explained(part: Part, frames: list[Frame], *, mending: bool = True) -> list
     # numbers spent on outlines are missing for what they do not show
     best = max((c for c in outlined if c), key=lambda c: c.iou - OUTLINE_TASTE * c.program.numbers, default=None)
     starts += [best] if best else []
-    found += _mended(part, starts, frames, cycles)
+    found += _mended(part, starts, frames, cycles, anew=True)
     return sorted(found, key=lambda c: -c.score)
 
 
@@ -233,21 +234,35 @@ def _free_form(part: Part, frames: list[Frame]) -> list[Candidate]:
     return found + [c for d in directions if (c := scored(part, f"lofts {d.number}", d.lofts(16)))]
 
 
-def _mended(part: Part, starts: list[Candidate], frames: list[Frame], cycles: Sequence[Cycle] = ()) -> list[Candidate]:
-    """Mend the best start of each kind, until one comes out well."""
+def _mended(
+    part: Part, starts: list[Candidate], frames: list[Frame], cycles: Sequence[Cycle] = (), *, anew: bool = False
+) -> list[Candidate]:
+    """Mend the best start of each kind, until one comes out well; `anew` starts from the largest prism before them."""
     rooms = rooms_of(part.solid, frames, part.scale)
     images: list[MirrorPlane | Cycle] = [*mirror_planes(part.solid, frames, part.scale), *cycles]
     made: list[Candidate] = []
     # bodies and holes too many or too few are what mending sees to
     starts.sort(key=lambda c: part.price * c.program.numbers - c.iou)
-    for start in _varied(starts, MOST_STARTS):
-        budget = Budget(part.limit, part.price, 5 * part.price, effort=part.effort)
+    budget = Budget(part.limit, part.price, 5 * part.price, effort=part.effort)
+    chosen = [(start, budget) for start in _varied(starts, MOST_STARTS)]
+    if anew and (first := scored(part, "prisms", largest_prism(part.solid, rooms, budget))):
+        # an effort of its own: what is built from nothing takes many steps, and none of them from the others
+        own = replace(budget, steps=MOST_PRISMS, effort=Effort(int(0.7 * part.effort.left)))
+        chosen.insert(0, (first, own))
+    settled = max([c.score for c in starts], default=0.0)
+    well = 0
+    for start, budget in chosen:
         features = mend(start.program.features, start.solid, part.solid, frames, part.scale, budget, rooms, images)
-        if len(features) > len(start.program.features):
-            made += [c for c in [scored(part, f"{start.program.route} mended", features)] if c]
-            short = made and made[-1].program.numbers <= LONG
-            if made and made[-1].score > part.enough(SHORTLY_MENDED if short else WELL_MENDED):
-                break
+        if len(features) == len(start.program.features):
+            continue
+        for candidate in [c for c in [scored(part, f"{start.program.route} mended", features)] if c]:
+            made.append(candidate)
+            short = candidate.program.numbers <= LONG
+            # what is better unmended may be better still, and another may be shorter than what is long
+            if candidate.score > max(part.enough(SHORTLY_MENDED if short else WELL_MENDED), settled):
+                well += 2 if short else 1
+        if well > 1:
+            break
     return made
 
 
