@@ -52,8 +52,11 @@ class Choice:
     @property
     def text(self) -> str:
         """The help with its length in mm."""
-        kind, _, share = self.help.partition("=")
-        return f"{kind}={float(share) * self.diagonal:.0e}" if kind in ("tol", "move") else self.help
+        parts = (part.partition("=") for part in self.help.split(", "))
+        return ", ".join(
+            f"{kind}={float(value) * self.diagonal:.0e}" if kind in ("tol", "move") else f"{kind}{equals}{value}"
+            for kind, equals, value in parts
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,9 @@ def test_copies_are_placed_by_centres_where_they_are_simple() -> None:
     assert blocks is not None and [f.shape.centre[0] for f in blocks] == [1.0, 21.0, 41.0]  # type: ignore[union-attr]
     assert ribs is not None and isinstance(ribs[0], Repeated)
     assert isinstance(ribs[0].places, Moves) and ribs[0].places.even
-    assert moved_copies([block], [np.array([20.0, 0.0, 3.0])], 1e-3) is None
+    (raised,) = moved_copies([block], [np.array([20.0, 0.0, 3.0])], 1e-3) or ()
+    assert isinstance(raised, Repeated) and abs(raised.frame.axes[2, 1]) == 1.0
+    assert moved_copies([block], [np.array([20.0, 0.0, 3.0]), np.array([0.0, 9.0, 3.0])], 1e-3) is None
 
 
 def test_rays_run_as_far_as_geometry_says() -> None:

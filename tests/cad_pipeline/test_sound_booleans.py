@@ -148,6 +148,23 @@ def test_what_was_chosen_is_written_into_the_calls() -> None:
     assert "hole" not in text and "union" not in text and "bore_d" not in text and parse(text)
 
 
+def test_a_drilled_hole_may_leave_faces_unjoined_and_a_boolean_both() -> None:
+    text = rewritten(BLOCK, {0: Choice("tol=1e-05, clean=False", 40.0), 1: Choice("clean=False", 40.0)})
+    assert ".union(post, tol=4e-04, clean=False)" in text
+    assert ".hole(bore_d, 20, clean=False)" in text
+
+
+def test_what_was_left_unjoined_stays_so(sandbox, tmp_path: Path) -> None:
+    # a rehearsal of two steps of which the first is told to leave faces unjoined
+    text = rehearsed(BLOCK, {}, {0: "clean=False"}, set())
+    assert text is not None
+    log = sandbox.run(text, tmp_path).log
+    assert [line.split(" of ")[0] for line in log.splitlines() if line.startswith("step")] == [
+        "step 0 clean=False",
+        "step 1 clean=False",
+    ]
+
+
 def test_long_lines_are_broken() -> None:
     long = BLOCK.replace(
         "part.union(post)", f"part.union({'post.translate((0.0, 0.0, 0.0)).' * 2}translate((0.0, 0.0, 0.0)))"

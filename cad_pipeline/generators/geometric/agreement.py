@@ -11,9 +11,23 @@ import math
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
 from shapely.geometry import Polygon
 
-from cad_pipeline.generators.geometric.features import Body, Extrusion, Feature, Twice, count_numbers
+from cad_pipeline.generators.geometric.boxes import lined_up
+from cad_pipeline.generators.geometric.features import (
+    Body,
+    Extrusion,
+    Feature,
+    Hole,
+    Moves,
+    Repeated,
+    Revolution,
+    Twice,
+    count_numbers,
+    length,
+)
+from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.repeats import repeats
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Pair, Rectangle, Segment, Shape2D, Slot
@@ -38,7 +52,8 @@ def agreed(features: Sequence[Feature], target: Manifold, scale: Scale, price: f
     A number that need not be read any more may cost `price` in IoU.
     """
     judge = _Judge(target)
-    kept, judged = _joined(list(features), judge, price)
+    kept, judged = _lined_up(list(features), judge, scale, price)
+    kept, judged = _joined(kept, judged, judge, price)
     kept, (reached, tunnels) = _gathered(kept, judged, judge, scale, price)
     for share in _NEAR:
         trial = _cornered(kept, share * scale.size)
@@ -63,6 +78,24 @@ class _Judge:
         return iou(solid, self._target), count_tunnels(solid)
 
 
+# -- rows of boxes --------------------------------------------------------------------------------------------------
+
+
+def _lined_up(
+    features: list[Feature], judge: _Judge, scale: Scale, price: float
+) -> tuple[list[Feature], tuple[float, int]]:
+    """Draw equal boxes along one direction, where that makes fewer statements; with what was judged of the features."""
+    reached = judge(features)
+    for share in reversed(_NEAR):
+        trial = lined_up(features, share * scale.size)
+        saved = length(features) - length(trial)
+        if saved > 0:
+            after = judge(trial)
+            if after[0] >= reached[0] - price * saved and after[1] == reached[1]:
+                features, reached = trial, after
+    return features, reached
+
+
 # -- repeats --------------------------------------------------------------------------------------------------------
 
 
@@ -72,10 +105,10 @@ def _gathered(
     """Write what is made again and again once, as long as it pays; with what was judged of the features."""
     for share in reversed(_NEAR):
         for _ in range(_MOST_TRIALS):
-            trials = sorted(repeats(features, share * scale.size), key=count_numbers)
+            trials = sorted(repeats(features, share * scale.size), key=length)
             for trial in trials[:2]:
                 after = judge(trial)
-                saved = count_numbers(features) - count_numbers(trial)
+                saved = length(features) - length(trial)
                 if after[0] >= reached[0] - price * saved and after[1] == reached[1]:
                     features, reached = trial, after
                     break
@@ -87,9 +120,10 @@ def _gathered(
 # -- prisms ---------------------------------------------------------------------------------------------------------
 
 
-def _joined(features: list[Feature], judge: _Judge, price: float) -> tuple[list[Feature], tuple[float, int]]:
+def _joined(
+    features: list[Feature], reached: tuple[float, int], judge: _Judge, price: float
+) -> tuple[list[Feature], tuple[float, int]]:
     """Join prisms that stand on each other with like outlines, as long as it pays; with what was judged of them."""
-    reached = judge(features)
     # with the features, since an id is theirs only as long as they live
     refused: dict[tuple[int, int, int], list[Feature]] = {}
     for _ in range(_MOST_TRIALS):
@@ -158,14 +192,14 @@ def _meet(a: Extrusion, b: Extrusion) -> bool:
 
 
 def _cornered(features: Sequence[Feature], near: float) -> list[Feature] | None:
-    """Give corners within `near` of each other, seen along a common direction, one place; None if none moved."""
+    """Give corners and axes that nearly coincide, within `near` along a direction, one place; None if none moved."""
     corners = _Corners(near)
     trial = [corners.agree(f) for f in features]
     return trial if corners.moved else None
 
 
 class _Corners:
-    """The corners seen so far along each direction, in the order of the features: what comes first stays."""
+    """The corners and axes seen so far along each direction, in the order of the features: what comes first stays."""
 
     def __init__(self, near: float) -> None:
         self._near = near
@@ -178,12 +212,16 @@ class _Corners:
             return replace(feature, features=tuple(self.agree(f) for f in feature.features))
         if isinstance(feature, Twice):
             return replace(feature, feature=self.agree(feature.feature))
+        if isinstance(feature, Revolution):
+            return self._turned(feature)
+        if isinstance(feature, Repeated):
+            return self._repeated(feature)
+        if isinstance(feature, Hole):
+            return self._drilled(feature)
         if not isinstance(feature, Extrusion) or feature.twist_deg:
             return feature
-        x, y = feature.frame.axes[:2] @ feature.frame.origin
-        key = tuple((feature.frame.axes.round(6) + 0.0).ravel())
-        points, arcs = self._known.setdefault(key, ([], []))
-        shape = self._shape(feature.shape, (float(x), float(y)), points, arcs)
+        origin, points, arcs = self._seen(feature.frame)
+        shape = self._shape(feature.shape, origin, points, arcs)
         if shape is feature.shape:
             return feature
         corners = shape.polygon()
@@ -191,6 +229,43 @@ class _Corners:
             return feature
         self.moved = True
         return replace(feature, shape=shape)
+
+    def _seen(self, frame: Frame) -> tuple[Pair, list[Pair], list[tuple[Pair, Pair, Pair]]]:
+        """Where the frame's origin is, seen along its z, and the points and arcs that are known there."""
+        x, y = frame.axes[:2] @ frame.origin
+        key = tuple((frame.axes.round(6) + 0.0).ravel())
+        return (float(x), float(y)), *self._known.setdefault(key, ([], []))
+
+    def _turned(self, feature: Revolution) -> Revolution:
+        """A turned feature with its axis where one is known."""
+        origin, points, _ = self._seen(feature.frame)
+        x, y = self._known_near((0.0, 0.0), origin, points)
+        if (x, y) == (0.0, 0.0):
+            return feature
+        self.moved = True
+        return replace(feature, frame=feature.frame.moved(np.array([x, y, 0.0])))
+
+    def _repeated(self, feature: Repeated) -> Repeated:
+        """Turned features at several places with their axes where some are known; a grid keeps its pitch."""
+        one, places = feature.feature, feature.places
+        if not isinstance(one, Revolution) or not isinstance(places, Moves) or feature.frame.axes is not one.frame.axes:
+            return feature
+        first = self._turned(one)
+        if places.even:
+            return replace(feature, feature=first)
+        origin, points, _ = self._seen(one.frame)
+        x, y = first.frame.axes[:2] @ first.frame.origin - origin
+        settled = [self._known_near(step, origin, points) for step in places.steps[1:]]
+        steps = ((0.0, 0.0), *((float(a - x), float(b - y)) for a, b in settled))
+        self.moved |= steps != places.steps
+        return replace(feature, feature=first, places=replace(places, steps=steps))
+
+    def _drilled(self, feature: Hole) -> Hole:
+        """Holes with their axes where some are known."""
+        origin, points, _ = self._seen(feature.frame)
+        settled = tuple(self._known_near(point, origin, points) for point in feature.points)
+        self.moved |= settled != feature.points
+        return replace(feature, points=settled)
 
     def _shape(self, shape: Shape2D, origin: Pair, points: list[Pair], arcs: list[tuple[Pair, Pair, Pair]]) -> Shape2D:
         if isinstance(shape, Circle | Slot):

@@ -18,7 +18,7 @@ from cad_pipeline.generators.geometric.features import (
 )
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.numbers import nice
-from cad_pipeline.generators.geometric.repeats import moves
+from cad_pipeline.generators.geometric.repeats import layers, moves
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Rectangle, Segment, Slot, reflected
 from cad_pipeline.generators.geometric.solids import Manifold, iou, mirrored, to_frame
@@ -172,20 +172,25 @@ def _twice(feature: Feature, axis: int, at: float) -> list[Feature]:
 def moved_copies(
     features: Sequence[Feature], steps: Sequence[NDArray[np.float64]], near: float
 ) -> list[Feature] | None:
-    """The features and their copies moved by `steps` (3,); None where a step does not lie across one of them.
+    """The features and their copies moved by `steps` (3,); None where these do not lie in one plane.
 
     Simple prisms are placed by their centres, others told once with their places.
     """
     made: list[Feature] = []
     for feature in features:
-        local = np.array([feature.frame.axes @ step for step in steps])
-        if isinstance(feature, Hole | Body | Twice | Repeated) or np.abs(local[:, 2]).max() > near:
+        if isinstance(feature, Hole | Body | Twice | Repeated):
             return None
-        places = moves([(0.0, 0.0), *((float(x), float(y)) for x, y in local[:, :2])], near)
+        own = np.array([np.zeros(3), *(feature.frame.axes @ step for step in steps)])
+        layer = next((found for found in layers(feature.frame, own, near) if len(found[2]) == len(own)), None)
+        if layer is None:
+            return None
+        frame, middles, _ = layer
+        places = moves(middles, near)
         # a twisted sketch turns about its frame's origin
         if (
             isinstance(feature, Extrusion)
             and isinstance(feature.shape, Circle | Rectangle | Slot)
+            and frame is feature.frame
             and not feature.twist_deg
         ):
             shape = feature.shape
@@ -193,5 +198,5 @@ def moved_copies(
                 moved = replace(shape, centre=(shape.centre[0] + x, shape.centre[1] + y))
                 made.append(replace(feature, shape=moved))
         else:
-            made.append(Repeated(feature, feature.frame, places, feature.mode))
+            made.append(Repeated(feature, frame, places, feature.mode))
     return made

@@ -30,6 +30,9 @@ __all__ = [
     "Turns",
     "Twice",
     "count_numbers",
+    "count_statements",
+    "length",
+    "runs",
 ]
 
 # a statement is as much to read as so many numbers
@@ -240,8 +243,45 @@ class FeatureProgram:
 
     @property
     def length(self) -> int:
-        """How much there is to read, in numbers: each feature is a statement besides."""
-        return self.numbers + STATEMENT * len(self.features)
+        """How much there is to read."""
+        return length(self.features)
+
+
+def runs(features: Sequence[Feature]) -> list[list[int]]:
+    """Places of the features of each unbroken run of one mode; what a program begins with stands alone."""
+    found: list[list[int]] = []
+    for k, feature in enumerate(features[1:], start=1):
+        if not found or features[found[-1][-1]].mode is not feature.mode:
+            found.append([])
+        found[-1].append(k)
+    return found
+
+
+def count_statements(features: Sequence[Feature]) -> int:
+    """Estimate how many statements make solids: equal prisms at one height are one, a body is what it is made of."""
+    total = 0
+    seen: set[object] = set()
+    for feature in features:
+        if isinstance(feature, Body):
+            total += count_statements(feature.features)
+        elif not isinstance(feature, Extrusion):
+            total += 1
+        else:
+            key = (id(feature.frame.axes), *_key(feature))
+            total += key not in seen
+            seen.add(key)
+    return total
+
+
+def length(features: Sequence[Feature]) -> int:
+    """How much there is to read, in numbers: each statement counts besides."""
+    return count_numbers(features) + STATEMENT * count_statements(features)
+
+
+def _key(prism: Extrusion) -> tuple[object, ...]:
+    """What equal prisms have in common wherever they stand."""
+    shape = prism.shape if isinstance(prism.shape, Outline) else replace(prism.shape, centre=(0.0, 0.0))
+    return prism.mode, shape, round(prism.low, 6), round(prism.high, 6)
 
 
 def count_numbers(features: Sequence[Feature]) -> int:
@@ -253,8 +293,7 @@ def count_numbers(features: Sequence[Feature]) -> int:
             total += feature.numbers - feature.feature.numbers
             feature = feature.feature
         if isinstance(feature, Extrusion):
-            shape = feature.shape if isinstance(feature.shape, Outline) else replace(feature.shape, centre=(0.0, 0.0))
-            key = (feature.mode, shape, round(feature.low, 6), round(feature.high, 6))
+            key = _key(feature)
             total += 2 if key in seen else feature.numbers - 2
             for height in (feature.low, feature.high):
                 total += ("height", round(height, 6)) not in seen

@@ -137,8 +137,8 @@ def _written(program: FeatureProgram, part: Part, title: str) -> tuple[Text, flo
     from cad_pipeline.generators.geometric.pruning import lightened, pruned
     from cad_pipeline.generators.geometric.solids import build, iou, without_crumbs
 
-    worth = pruned(program.features, part.solid, part.price)
-    features = drilled(agreed(worth, part.solid, part.scale, part.price), part.solid, part.scale)
+    settled = agreed(program.features, part.solid, part.scale, part.price)
+    features = drilled(pruned(settled, part.solid, part.price), part.solid, part.scale)
     for _ in range(_TRIES_AT_LENGTH):
         solid = build(features)
         reached = iou(without_crumbs(solid) if part.bodies == 1 else solid, part.solid)

@@ -88,8 +88,9 @@ def home(repeated: Repeated, level: float) -> tuple[float, float, float]:
     if isinstance(feature, Revolution):
         x, y, _ = frame.to_local(feature.frame.origin[None])[0]
         return float(x), float(y), level
-    shape = feature.sections[0][1] if isinstance(feature, Loft) else feature.shape
-    points = frame.to_local(feature.frame.to_world(np.pad(shape.polygon(), ((0, 0), (0, 1)))))
+    low, shape = feature.sections[0] if isinstance(feature, Loft) else (feature.low, feature.shape)
+    corners = np.pad(shape.polygon(), ((0, 0), (0, 1)), constant_values=low)
+    points = frame.to_local(feature.frame.to_world(corners))
     x, y = (points.min(axis=0) + points.max(axis=0))[:2] / 2
     return clean(float(x)), clean(float(y)), level
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from cad_pipeline.generators.geometric.features import Body, Extrusion, Feature, Hole, Mode, Repeated, count_numbers
+from cad_pipeline.generators.geometric.features import (
+    STATEMENT,
+    Body,
+    Extrusion,
+    Feature,
+    Hole,
+    Mode,
+    Repeated,
+    count_numbers,
+    count_statements,
+)
 from cad_pipeline.generators.geometric.shapes2d import Circle
 from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build, iou
 
@@ -13,6 +23,9 @@ __all__ = ["lightened", "pruned"]
 
 # a feature whose whole volume is worth more than so many times its price is not asked about
 _CLEARLY_WORTH = 3.0
+# a program of more features than this is hard to survey: each of them must be worth more, in numbers
+_MANY = 15
+_STATEMENT_OF_MANY = 30
 
 
 def pruned(features: Sequence[Feature], target: Manifold, price: float) -> list[Feature]:
@@ -24,14 +37,20 @@ def pruned(features: Sequence[Feature], target: Manifold, price: float) -> list[
     volume = target.volume()
     whole = build(kept)
     reached, genus = iou(whole, target), whole.genus()
-    suspects = [f for f in _optional(kept) if _volume(f) < _CLEARLY_WORTH * price * f.numbers * volume]
+    suspects = [f for f in _optional(kept) if _volume(f) < _CLEARLY_WORTH * price * _length(f, kept) * volume]
     for feature in sorted(suspects, key=_weight):
         rest = _without(kept, feature)
         built = build(rest)
         left = iou(built, target)
-        if left > reached - price * feature.numbers and built.genus() == genus:
+        if left > reached - price * _length(feature, kept) and built.genus() == genus:
             kept, reached = rest, left
     return kept
+
+
+def _length(feature: Feature, program: Sequence[Feature]) -> int:
+    """How much there is to read in one of a program's features, in numbers."""
+    statement = STATEMENT if count_statements(program) <= _MANY else _STATEMENT_OF_MANY
+    return feature.numbers + statement * count_statements([feature])
 
 
 def lightened(features: Sequence[Feature], excess: int) -> list[Feature]:

@@ -21,17 +21,19 @@ from cad_pipeline.generators.geometric.features import (
     Repeated,
     Revolution,
     Turns,
-    count_numbers,
+    length,
+    runs,
 )
+from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.patterns import Grid, recognise
 from cad_pipeline.generators.geometric.shapes2d import Outline, Pair, RegularPolygon
 
-__all__ = ["moves", "repeats"]
+__all__ = ["layers", "moves", "repeats"]
 
 Points = NDArray[np.float64]
-# what is shorter is told as quickly by itself, and equal simple prisms are placed by their centres
-_LEAST_NUMBERS = 8
+# what is shorter is told as quickly by itself
+_LEAST_NUMBERS = 6
 
 
 def repeats(features: Sequence[Feature], near: float) -> Iterator[list[Feature]]:
@@ -39,38 +41,31 @@ def repeats(features: Sequence[Feature], near: float) -> Iterator[list[Feature]]
 
     Only features of one run of additions or cuts are taken together, whose order does not matter.
     """
-    for run in _runs(features):
+    for run in runs(features):
         for alike in _alike([(k, features[k]) for k in run], near):
-            for places, chosen in _placed(alike, near):
+            for frame, places, chosen in _placed(alike, near):
                 first = alike[chosen[0]]
                 assert isinstance(first.feature, Extrusion | Revolution | Loft)
-                whole = Repeated(first.feature, first.feature.frame, places, first.feature.mode)
+                whole = Repeated(first.feature, frame, places, first.feature.mode)
                 gone = {alike[k].index for k in chosen}
                 rest = [
                     whole if k == first.index else f for k, f in enumerate(features) if k not in gone - {first.index}
                 ]
-                if count_numbers(rest) < count_numbers(features):
+                if length(rest) < length(features):
                     yield rest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Drawn:
-    """A feature by the corners (n, 3) of its sketches, about their middle and at their heights, and where that is."""
+    """A feature by the corners (n, 3) of its sketches about the middle (3,) of the lowest, and where that is.
+
+    Both are seen from the feature's frame, a turned one's from the world turned like it.
+    """
 
     index: int
     feature: Feature
     corners: Points
-    middle: Pair
-
-
-def _runs(features: Sequence[Feature]) -> list[list[int]]:
-    """Places of the features of each unbroken run of one mode; what a program begins with stands alone."""
-    runs: list[list[int]] = []
-    for k, feature in enumerate(features[1:], start=1):
-        if not runs or features[runs[-1][-1]].mode is not feature.mode:
-            runs.append([])
-        runs[-1].append(k)
-    return runs
+    middle: Points
 
 
 def _alike(run: Sequence[tuple[int, Feature]], near: float) -> list[list[_Drawn]]:
@@ -80,9 +75,7 @@ def _alike(run: Sequence[tuple[int, Feature]], near: float) -> list[list[_Drawn]
         drawn = _drawn(index, feature)
         if drawn is None or feature.numbers < _LEAST_NUMBERS:
             continue
-        home = next(
-            (g for g in groups if _same_kind(g[0].feature, feature, near) and _same_size(g[0], drawn, near)), None
-        )
+        home = next((g for g in groups if _same_kind(g[0].feature, feature) and _same_size(g[0], drawn, near)), None)
         if home is None:
             groups.append([drawn])
         else:
@@ -96,35 +89,31 @@ def _drawn(index: int, feature: Feature) -> _Drawn | None:
         simple = not isinstance(feature.shape, Outline | RegularPolygon) and not getattr(feature.shape, "angle", 0.0)
         if simple and feature.bottom is None and feature.top is None:
             return None
-        corners = _at(feature.shape.polygon(), 0.0)
+        corners = np.vstack([_at(feature.shape.polygon(), z) for z in (feature.low, feature.high)])
     elif isinstance(feature, Loft):
         corners = np.vstack([_at(shape.polygon(), z) for z, shape in feature.sections])
     elif isinstance(feature, Revolution):
-        x, y, _ = feature.frame.axes @ feature.frame.origin
-        return _Drawn(index, feature, _at(feature.profile.polygon(), 0.0), (float(x), float(y)))
+        return _Drawn(index, feature, _at(feature.profile.polygon(), 0.0), feature.frame.axes @ feature.frame.origin)
     else:
         return None
-    x, y = ((corners.min(axis=0) + corners.max(axis=0)) / 2)[:2].tolist()
-    return _Drawn(index, feature, corners - np.array([x, y, 0.0]), (x, y))
+    middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
+    middle[2] = corners[0, 2]
+    return _Drawn(index, feature, corners - middle, middle)
 
 
 def _at(points: Points, height: float) -> Points:
     return np.column_stack([points, np.full(len(points), height)])
 
 
-def _same_kind(a: Feature, b: Feature, near: float) -> bool:
+def _same_kind(a: Feature, b: Feature) -> bool:
     if isinstance(a, Revolution) and isinstance(b, Revolution):
-        level = float(a.frame.axes[2] @ (a.frame.origin - b.frame.origin))
-        return bool(np.allclose(a.frame.axes, b.frame.axes, atol=1e-9)) and abs(level) < near
+        return bool(np.allclose(a.frame.axes, b.frame.axes, atol=1e-9))
     if a.frame.axes is not b.frame.axes or a.frame.origin is not b.frame.origin:
         return False
     if isinstance(a, Extrusion) and isinstance(b, Extrusion):
-        ends = max(abs(a.low - b.low), abs(a.high - b.high)) < near
-        return ends and (a.bottom, a.top) == (b.bottom, b.top) and type(a.shape) is type(b.shape)
+        return (a.bottom, a.top) == (b.bottom, b.top) and type(a.shape) is type(b.shape)
     if isinstance(a, Loft) and isinstance(b, Loft) and len(a.sections) == len(b.sections):
-        return all(
-            abs(p[0] - q[0]) < near and type(p[1]) is type(q[1]) for p, q in zip(a.sections, b.sections, strict=True)
-        )
+        return all(type(p[1]) is type(q[1]) for p, q in zip(a.sections, b.sections, strict=True))
     return False
 
 
@@ -136,18 +125,44 @@ def _same_size(a: _Drawn, b: _Drawn, near: float) -> bool:
     return bool(np.abs(np.sort(spans[0]) - np.sort(spans[1])).max() < 2 * near)
 
 
-def _placed(alike: list[_Drawn], near: float) -> Iterator[tuple[Turns | Moves, list[int]]]:
+def _placed(alike: list[_Drawn], near: float) -> Iterator[tuple[Frame, Turns | Moves, list[int]]]:
     """Ways to place several of a group: evenly about a point, or moved; with which of the group they are."""
+    frame = alike[0].feature.frame
     turns = _turned(alike, near)
     if turns is not None:
-        yield turns, list(range(len(alike)))
+        yield frame, turns, list(range(len(alike)))
     left = list(range(len(alike)))
     while len(left) > 1:
         first = alike[left[0]]
         same = [k for k in left if _meets(first.corners, alike[k].corners, near)]
         if len(same) > 1:
-            yield moves([alike[k].middle for k in same], near), same
+            # turned features have frames of their own, each with its middle in its origin
+            seen = Frame(np.zeros(3), frame.axes) if isinstance(first.feature, Revolution) else frame
+            for plane, middles, chosen in layers(seen, np.array([alike[k].middle for k in same]), near):
+                yield plane, moves(middles, near), [same[k] for k in chosen]
         left = [k for k in left if k not in same]
+
+
+def layers(frame: Frame, places: Points, near: float) -> Iterator[tuple[Frame, list[Pair], list[int]]]:
+    """Those of `places` (n, 3), seen from `frame`, that lie in one plane along two of its axes: each plane with some.
+
+    Gives the plane's frame, the places there, and which they are; planes across the frame's own z come first.
+    """
+    for axis in (2, 0, 1):
+        plane = frame if axis == 2 else _side(frame, axis)
+        left = list(range(len(places)))
+        while len(left) > 1:
+            chosen = [k for k in left if abs(places[k, axis] - places[left[0], axis]) < near]
+            if len(chosen) > 1:
+                there = plane.to_local(frame.to_world(places[chosen]))
+                yield plane, [(float(x), float(y)) for x, y in there[:, :2]], chosen
+            left = [k for k in left if k not in chosen]
+
+
+def _side(frame: Frame, axis: int) -> Frame:
+    """The frame's plane across one of its axes: one with a name where there is one."""
+    straight = np.abs(frame.axes).max(axis=1).min() > 1 - 1e-12
+    return frame_along(frame.axes[axis], frame.origin, None if straight else frame.axes[2])
 
 
 def moves(middles: Sequence[Pair], near: float) -> Moves:
@@ -170,7 +185,9 @@ def _turned(alike: list[_Drawn], near: float) -> Turns | None:
     n = len(alike)
     if n < 3 or isinstance(alike[0].feature, Revolution):
         return None
-    whole = [d.corners + np.array([*d.middle, 0.0]) for d in alike]
+    if np.ptp([d.middle[2] for d in alike]) > near:
+        return None
+    whole = [d.corners + d.middle * (1.0, 1.0, 0.0) for d in alike]
     centroids = np.array([w[:, :2].mean(axis=0) for w in whole])
     centre = centroids.mean(axis=0)
     centre = np.array([nice(float(c), near) for c in centre])
