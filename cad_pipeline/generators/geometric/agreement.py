@@ -28,10 +28,11 @@ from cad_pipeline.generators.geometric.features import (
     length,
 )
 from cad_pipeline.generators.geometric.frame import Frame
+from cad_pipeline.generators.geometric.judging import Judge
 from cad_pipeline.generators.geometric.repeats import repeats
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Pair, Rectangle, Segment, Shape2D, Slot
-from cad_pipeline.generators.geometric.solids import Manifold, build, count_tunnels, iou
+from cad_pipeline.generators.geometric.solids import Manifold
 
 __all__ = ["agreed"]
 
@@ -51,38 +52,25 @@ def agreed(features: Sequence[Feature], target: Manifold, scale: Scale, price: f
 
     A number that need not be read any more may cost `price` in IoU.
     """
-    judge = _Judge(target)
+    judge = Judge(target)
     kept, judged = _lined_up(list(features), judge, scale, price)
     kept, judged = _joined(kept, judged, judge, price)
     kept, (reached, tunnels) = _gathered(kept, judged, judge, scale, price)
     for share in _NEAR:
         trial = _cornered(kept, share * scale.size)
-        if trial is None:
-            continue
-        after, open_ = judge(trial)
         # moved corners may cost an outline its symmetry
-        if after >= reached - _COST and open_ == tunnels and count_numbers(trial) <= count_numbers(kept):
+        if trial is None or count_numbers(trial) > count_numbers(kept):
+            continue
+        if judge.changed(trial, kept, reached) >= reached - _COST and judge.tunnels(trial) == tunnels:
             return trial
     return kept
-
-
-class _Judge:
-    """Says of features their IoU with the target, and how many holes go through what they build."""
-
-    def __init__(self, target: Manifold) -> None:
-        self._target = target
-        self.volume = target.volume()
-
-    def __call__(self, features: Sequence[Feature]) -> tuple[float, int]:
-        solid = build(features)
-        return iou(solid, self._target), count_tunnels(solid)
 
 
 # -- rows of boxes --------------------------------------------------------------------------------------------------
 
 
 def _lined_up(
-    features: list[Feature], judge: _Judge, scale: Scale, price: float
+    features: list[Feature], judge: Judge, scale: Scale, price: float
 ) -> tuple[list[Feature], tuple[float, int]]:
     """Draw equal boxes along one direction, where that makes fewer statements; with what was judged of the features."""
     reached = judge(features)
@@ -90,9 +78,9 @@ def _lined_up(
         trial = lined_up(features, share * scale.size)
         saved = length(features) - length(trial)
         if saved > 0:
-            after = judge(trial)
-            if after[0] >= reached[0] - price * saved and after[1] == reached[1]:
-                features, reached = trial, after
+            after = judge.changed(trial, features, reached[0])
+            if after >= reached[0] - price * saved and judge.tunnels(trial) == reached[1]:
+                features, reached = trial, (after, reached[1])
     return features, reached
 
 
@@ -100,17 +88,17 @@ def _lined_up(
 
 
 def _gathered(
-    features: list[Feature], reached: tuple[float, int], judge: _Judge, scale: Scale, price: float
+    features: list[Feature], reached: tuple[float, int], judge: Judge, scale: Scale, price: float
 ) -> tuple[list[Feature], tuple[float, int]]:
     """Write what is made again and again once, as long as it pays; with what was judged of the features."""
     for share in reversed(_NEAR):
         for _ in range(_MOST_TRIALS):
             trials = sorted(repeats(features, share * scale.size), key=length)
             for trial in trials[:2]:
-                after = judge(trial)
                 saved = length(features) - length(trial)
-                if after[0] >= reached[0] - price * saved and after[1] == reached[1]:
-                    features, reached = trial, after
+                after = judge.changed(trial, features, reached[0])
+                if after >= reached[0] - price * saved and judge.tunnels(trial) == reached[1]:
+                    features, reached = trial, (after, reached[1])
                     break
             else:
                 break
@@ -121,7 +109,7 @@ def _gathered(
 
 
 def _joined(
-    features: list[Feature], reached: tuple[float, int], judge: _Judge, price: float
+    features: list[Feature], reached: tuple[float, int], judge: Judge, price: float
 ) -> tuple[list[Feature], tuple[float, int]]:
     """Join prisms that stand on each other with like outlines, as long as it pays; with what was judged of them."""
     # with the features, since an id is theirs only as long as they live
@@ -131,9 +119,9 @@ def _joined(
         if option is None:
             break
         _, key, saved, trial = option
-        after = judge(trial)
-        if after[0] >= reached[0] - _JOIN * price * saved and after[1] == reached[1]:
-            features, reached = trial, after
+        after = judge.changed(trial, features, reached[0])
+        if after >= reached[0] - _JOIN * price * saved and judge.tunnels(trial) == reached[1]:
+            features, reached = trial, (after, reached[1])
         else:
             refused[key] = features
     return features, reached

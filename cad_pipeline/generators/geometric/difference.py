@@ -140,4 +140,5 @@ def _near(a: Manifold, b: Manifold) -> bool:
 
 
 def _tool(features: Sequence[Feature]) -> Manifold:
-    return build([replace(f, mode=Mode.ADD) for f in features])
+    """What `features` add or cut; built on its own, since most are asked for once."""
+    return build([replace(f, mode=Mode.ADD) for f in features], m3.Manifold())

@@ -16,6 +16,7 @@ from cad_pipeline.generators.geometric.features import (
     count_numbers,
     count_statements,
 )
+from cad_pipeline.generators.geometric.judging import Judge
 from cad_pipeline.generators.geometric.shapes2d import Circle
 from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build, iou
 
@@ -34,15 +35,14 @@ def pruned(features: Sequence[Feature], target: Manifold, price: float) -> list[
     What opens or closes a hole through the part stays.
     """
     kept = list(features)
-    volume = target.volume()
+    judge = Judge(target)
     whole = build(kept)
     reached, genus = iou(whole, target), whole.genus()
-    suspects = [f for f in _optional(kept) if _volume(f) < _CLEARLY_WORTH * price * _length(f, kept) * volume]
+    suspects = [f for f in _optional(kept) if _volume(f) < _CLEARLY_WORTH * price * _length(f, kept) * judge.volume]
     for feature in sorted(suspects, key=_weight):
         rest = _without(kept, feature)
-        built = build(rest)
-        left = iou(built, target)
-        if left > reached - price * _length(feature, kept) and built.genus() == genus:
+        left = judge.changed(rest, kept, reached)
+        if left > reached - price * _length(feature, kept) and build(rest).genus() == genus:
             kept, reached = rest, left
     return kept
 

@@ -77,13 +77,15 @@ def _directions(vertices: Floats, faces: Ints) -> list[Floats]:
     order = np.argsort(-length)[:4000]
     along, length = along[order] / length[order, None], length[order]
     chosen: list[tuple[float, Floats]] = []
+    axes = np.zeros_like(along)
     left = np.ones(len(along), dtype=bool)
     for k in range(len(along)):
         if left[k]:
             alike = left & (np.abs(along @ along[k]) > _SAME_DIRECTION)
             left &= ~alike
             axis = upright(straightened(along[k], _ON_AXIS))
-            if all(abs(float(axis @ other)) < _SAME_DIRECTION for _, other in chosen):
+            if (np.abs(axes[: len(chosen)] @ axis) < _SAME_DIRECTION).all():
+                axes[len(chosen)] = axis
                 chosen.append((float(length[alike].sum()), axis))
     return [axis for _, axis in sorted(chosen, key=lambda c: -c[0])[:_MOST_DIRECTIONS]]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import manifold3d as m3
@@ -50,6 +51,8 @@ __all__ = [
 Manifold = Any
 SEGMENTS = 96
 HAIR = 1e-7
+# a program is scored, pruned, made to agree and drilled in turn: it is built and compared once for all of them
+_PROGRAMS_REMEMBERED = 12
 DEGREES_A_LAYER = 4.0
 # bodies of less than this share of the volume in all are what cuts left over
 CRUMBS = 0.02
@@ -89,12 +92,20 @@ def mirrored(solid: Manifold, axis: int, at: float) -> Manifold:
 
 
 def build(features: Iterable[Feature], start: Manifold | None = None) -> Manifold:
-    """Apply features in order."""
-    part = start if start is not None else m3.Manifold()
+    """Apply features in order; the last few programs built from nothing are remembered."""
+    if start is None:
+        return _built(tuple(features))
+    part = start
     for feature in features:
         solid = as_solid(feature)
         part = part + solid if feature.mode is Mode.ADD else part - solid
     return part
+
+
+@lru_cache(maxsize=_PROGRAMS_REMEMBERED)
+def _built(features: tuple[Feature, ...]) -> Manifold:
+    """Build a program from nothing; known by the identity of its features, which nothing changes."""
+    return build(features, m3.Manifold())
 
 
 def without_crumbs(solid: Manifold) -> Manifold:
@@ -119,8 +130,9 @@ def count_tunnels(solid: Manifold) -> int:
     return int(solid.genus()) + len(solid.decompose()) - 1
 
 
+@lru_cache(maxsize=_PROGRAMS_REMEMBERED)
 def iou(a: Manifold, b: Manifold) -> float:
-    """Intersection over union of two solids, in [0, 1]."""
+    """Intersection over union of two solids, in [0, 1]; what was asked last of the same solids is remembered."""
     common = (a ^ b).volume()
     union = a.volume() + b.volume() - common
     return min(max(common / union, 0.0), 1.0) if union > 0 else 0.0
