@@ -39,7 +39,7 @@ def completed(features: Sequence[Feature], part: Part, frames: Sequence[Frame]) 
             break
         key, piece, mode = option
         refused.add(key)
-        found = explain(piece, mode, state, frames, rooms, part.scale, budget)
+        found = explain(piece, mode, state, frames, rooms, part.scale, budget).features
         if found is None or count_numbers([*done, *found]) > part.limit:
             continue
         after = _off(build(found, start=state.part), part)

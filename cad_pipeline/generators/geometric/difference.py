@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import manifold3d as m3
 import numpy as np
@@ -19,6 +19,17 @@ __all__ = ["Difference"]
 NEARBY = 0.3
 # pieces are alike when their volumes and moments differ by no more than this share
 _ALIKE = 0.02
+# volumes are exact to this in IoU
+_ROUNDING = 1e-10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """A connected piece of the difference; its volume and its box are asked for at every trial."""
+
+    solid: Manifold
+    volume: float
+    box: tuple[float, ...]
 
 
 class Difference:
@@ -30,16 +41,17 @@ class Difference:
         self.target_volume = target.volume()
         self.part = part
         self.part_volume = part.volume()
-        common, missing = self.target.split(part)
-        self.shared = common.volume()
-        self.missing = self._kept(missing)
-        self.extra = self._kept(part - self.target)
+        extra = part - self.target
+        self.shared = self.part_volume - extra.volume()
+        self.missing = self._kept(self.target - part)
+        self.extra = self._kept(extra)
         self._nearby: tuple[tuple[float, ...], Manifold] | None = None
 
-    def _kept(self, solid: Manifold) -> list[Manifold]:
+    def _kept(self, solid: Manifold) -> list[_Piece]:
         if solid.volume() < self.smallest:
             return []
-        return [piece for piece in solid.decompose() if piece.volume() >= self.smallest]
+        pieces = (_Piece(piece, piece.volume(), piece.bounding_box()) for piece in solid.decompose())
+        return [piece for piece in pieces if piece.volume >= self.smallest]
 
     @property
     def iou(self) -> float:
@@ -51,10 +63,10 @@ class Difference:
         found = []
         for pieces, mode in ((self.extra, Mode.CUT), (self.missing, Mode.ADD)):
             for piece in pieces:
-                box = np.array(piece.bounding_box())
+                box = np.array(piece.box)
                 key = (*np.round(box / (1e-3 * scale.size)).astype(int).tolist(), int(mode is Mode.ADD))
                 if key not in refused:
-                    found.append((piece.volume(), key, piece, mode))
+                    found.append((piece.volume, key, piece.solid, mode))
         found.sort(key=lambda f: -f[0])
         return [f[1:] for f in found]
 
@@ -63,9 +75,9 @@ class Difference:
         steps: list[NDArray[np.float64]] = []
         volume, (middle, spread) = piece.volume(), moments(piece)
         for other in self.missing if mode is Mode.ADD else self.extra:
-            if other is not piece and abs(other.volume() - volume) < _ALIKE * volume:
+            if other.solid is not piece and abs(other.volume - volume) < _ALIKE * volume:
                 # skins of no volume that hang on a piece widen its box, but not its moments
-                there, across = moments(other)
+                there, across = moments(other.solid)
                 if np.abs(across - spread).max() < 2 * _ALIKE * np.trace(spread):
                     steps.append(there - middle)
         return steps
@@ -80,13 +92,17 @@ class Difference:
     def gain(self, features: Sequence[Feature], least: float = -np.inf) -> float:
         """How much the IoU rises when `features`, all of one mode, are applied; no more than `least` if less."""
         tool, mode = _tool(features), features[0].mode
-        wanted = self.missing if mode is Mode.ADD else self.extra
-        right = sum((tool ^ piece).volume() for piece in wanted if _near(piece, tool))
+        box, volume = tool.bounding_box(), tool.volume()
+        near = [piece for piece in (self.missing if mode is Mode.ADD else self.extra) if _meet(piece.box, box)]
+        at_best = self._gained(mode, min(sum(piece.volume for piece in near), volume), 0.0)
+        if at_best + _ROUNDING <= least:
+            return at_best
+        right = sum((tool ^ piece.solid).volume() for piece in near)
         at_best = self._gained(mode, right, 0.0)
         if at_best <= least:
             return at_best
         met = self._met(tool)
-        return self._gained(mode, right, met - right if mode is Mode.CUT else tool.volume() - met - right)
+        return self._gained(mode, right, met - right if mode is Mode.CUT else volume - met - right)
 
     def _met(self, tool: Manifold) -> float:
         """How much of the part lies in `tool`."""
@@ -126,16 +142,16 @@ class Difference:
             self.extra = self._without(self.extra, tool)
             self.missing += self._kept(wrong)
 
-    def _without(self, pieces: list[Manifold], tool: Manifold) -> list[Manifold]:
-        left: list[Manifold] = []
+    def _without(self, pieces: list[_Piece], tool: Manifold) -> list[_Piece]:
+        left: list[_Piece] = []
+        box = tool.bounding_box()
         for piece in pieces:
-            left += self._kept(piece - tool) if _near(piece, tool) else [piece]
+            left += self._kept(piece.solid - tool) if _meet(piece.box, box) else [piece]
         return left
 
 
-def _near(a: Manifold, b: Manifold) -> bool:
-    """Whether the boxes of two solids meet."""
-    p, q = a.bounding_box(), b.bounding_box()
+def _meet(p: Sequence[float], q: Sequence[float]) -> bool:
+    """Whether two boxes (lows, then highs) meet."""
     return all(p[k] <= q[k + 3] and q[k] <= p[k + 3] for k in range(3))
 
 

@@ -25,7 +25,7 @@ from cad_pipeline.generators.geometric.sections import levels, slabs, stack_of
 from cad_pipeline.generators.geometric.slabwork import SlabWork
 from cad_pipeline.generators.geometric.solids import Manifold, mesh_of, to_frame
 
-__all__ = ["Budget", "Effort", "explain", "largest_prism", "mend", "rooms_of"]
+__all__ = ["Budget", "Choice", "Effort", "explain", "largest_prism", "mend", "rooms_of"]
 
 
 # a piece that needs more features than this is no feature
@@ -99,9 +99,10 @@ def mend(
         for key, piece, mode in state.largest(refused, scale)[: budget.pieces]:
             if state.iou > 0.99995 or not budget.effort.spend():
                 return done
-            found = explain(piece, mode, state, frames, rooms, scale, budget)
+            choice = explain(piece, mode, state, frames, rooms, scale, budget)
+            found = choice.features
             if found is not None:
-                found = _with_images(found, images, state.like(piece, mode), state, scale, budget)
+                found = _with_images(found, choice.gain, images, state.like(piece, mode), state, scale, budget)
             if found is None or count_numbers([*done, *found]) > budget.numbers:
                 refused.add(key)
                 continue
@@ -122,7 +123,7 @@ def rooms_of(target: Manifold, frames: Sequence[Frame], scale: Scale) -> list[Ro
 
 def largest_prism(target: Manifold, rooms: Sequence[Room], budget: Budget) -> list[Feature]:
     """The prism inside the target that is most of it for its numbers; none where no direction has room."""
-    best = _Choice(Difference(m3.Manifold(), target, 0.0), budget)
+    best = Choice(Difference(m3.Manifold(), target, 0.0), budget)
     for room in rooms:
         for features in room.features(target, Mode.ADD):
             best.consider(features)
@@ -137,42 +138,45 @@ def explain(
     rooms: Sequence[Room],
     scale: Scale,
     budget: Budget,
-) -> list[Feature] | None:
+) -> Choice:
     """Explain a piece that is too much or missing by the few features that gain most for their numbers, if any."""
     vertices, faces = mesh_of(piece)
-    best = _Choice(state, budget)
+    best = Choice(state, budget)
     state.look_at(piece)
     for room in rooms:
         for features in room.features(piece, mode):
             best.consider(features)
     if best.gain > ENOUGH_OF_A_PIECE * piece.volume() / state.target_volume and best.numbers <= PLAIN:
-        return best.features
+        return best
     for frame in frames:
         _consider_outlines(piece, vertices, faces, mode, frame, scale, best)
     if best.features is None or best.numbers > PLAIN:
         for frame in candidate_frames(vertices, faces, most=3):
             if all(_another(frame, known) for known in frames):
                 _consider_outlines(piece, vertices, faces, mode, frame, scale, best)
-    return best.features
+    return best
 
 
 def _with_images(
     features: list[Feature],
+    one: float,
     images: Sequence[MirrorPlane | Cycle],
     steps: list[NDArray[np.float64]],
     state: Difference,
     scale: Scale,
     budget: Budget,
 ) -> list[Feature]:
-    """The features with their images across symmetries, or moved to like pieces, where that pays as well as they do."""
+    """The features with their images across symmetries, or moved to like pieces, where that pays as well as they do.
+
+    The features alone gain `one`.
+    """
     options = [(0.75 * (len(steps) + 1), moved_copies(features, steps, scale.level))] if steps else []
     for image in sorted(images, key=lambda i: -i.count if isinstance(i, Cycle) else 0):
         if isinstance(image, Cycle):
             options.append((0.75 * image.count, turned_copies(features, image)))
         else:
             options.append((1.5, with_images(features, image)))
-    one, numbers = state.gain(features), count_numbers(features)
-    best, gain = features, one
+    best, gain, numbers = features, one, count_numbers(features)
     for least, option in options:
         if option is not None:
             # what comes later must win by its own: a shorter one that gains as much is not asked
@@ -183,7 +187,7 @@ def _with_images(
     return best
 
 
-class _Choice:
+class Choice:
     """The best explanation of a piece so far: the most gain for its numbers."""
 
     def __init__(self, state: Difference, budget: Budget) -> None:
@@ -209,7 +213,7 @@ def _consider_outlines(
     mode: Mode,
     frame: Frame,
     scale: Scale,
-    best: _Choice,
+    best: Choice,
 ) -> None:
     """Consider the piece's own outlines along a direction, as one prism or as one between each two of its levels."""
     heights = levels(frame.to_local(vertices), faces, scale)

@@ -110,7 +110,7 @@ def _built(features: tuple[Feature, ...]) -> Manifold:
 
 def without_crumbs(solid: Manifold) -> Manifold:
     """The solid without the crumbs that cuts left beside one large body; as it is where there are others."""
-    bodies = [shell for shell in solid.decompose() if shell.volume() > 0]  # a void is a shell of negative volume
+    bodies = [shell for shell in _shells(solid) if shell.volume() > 0]  # a void is a shell of negative volume
     if len(bodies) < 2:
         return solid
     bodies.sort(key=lambda body: -body.volume())
@@ -122,12 +122,18 @@ def without_crumbs(solid: Manifold) -> Manifold:
 def count_bodies(solid: Manifold) -> int:
     """Count bodies, without the crumbs that touching faces leave."""
     crumb = 1e-6 * abs(solid.volume())
-    return sum(shell.volume() > crumb for shell in solid.decompose())
+    return sum(shell.volume() > crumb for shell in _shells(solid))
 
 
 def count_tunnels(solid: Manifold) -> int:
     """Count the holes that go through a solid: its first Betti number, from the genus of all its shells."""
-    return int(solid.genus()) + len(solid.decompose()) - 1
+    return int(solid.genus()) + len(_shells(solid)) - 1
+
+
+@lru_cache(maxsize=2)
+def _shells(solid: Manifold) -> list[Manifold]:
+    """The shells of a solid, which is asked for its crumbs, its bodies and its tunnels in turn."""
+    return list(solid.decompose())
 
 
 @lru_cache(maxsize=_PROGRAMS_REMEMBERED)

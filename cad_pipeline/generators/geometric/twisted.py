@@ -99,28 +99,31 @@ def _turning(solid: Manifold, slab: Slab, scale: Scale, count: int) -> tuple[Pol
     Ambiguous where the sections turn evenly but not so between them: a tooth was taken for its neighbour.
     """
     heights = np.linspace(slab.low + _INSIDE * slab.height, slab.high - _INSIDE * slab.height, count)
-    outlines = [_outline(solid, float(z)) for z in heights]
-    if any(outline is None for outline in outlines):
-        return None
-    whole = [outline for outline in outlines if outline is not None]
+    whole: list[Polygon] = []
+    for z in heights:
+        outline = _outline(solid, float(z))
+        if outline is None:
+            return None
+        whole.append(outline)
     centre = _axis(whole, scale)
     if centre is None:
         return None
-    curves = [_radii(outline, centre) for outline in whole]
-    if np.ptp(curves[0]) < _LEAST_RIPPLE * curves[0].mean():
+    first = _radii(whole[0], centre)
+    if np.ptp(first) < _LEAST_RIPPLE * first.mean():
         return None
+    curves = [first, *(_radii(outline, centre) for outline in whole[1:])]
     turns = np.cumsum([0.0, *(_turn(a, b) for a, b in itertools.pairwise(curves))])
     rate, offset = np.polyfit(heights, turns, 1)
     if np.abs(turns - rate * heights - offset).max() > _UNEVEN_DEG or abs(turns[-1]) < _LEAST_TURN_DEG:
         return None
     total = nice(float(rate) * slab.height, 0.002 * abs(float(rate) * slab.height))
-    first = shapely.affinity.rotate(whole[0], -total * _INSIDE, origin=centre)
+    floor = shapely.affinity.rotate(whole[0], -total * _INSIDE, origin=centre)
     for share in _ASKED_AT:
         there = _outline(solid, slab.low + share * slab.height)
-        turned = shapely.affinity.rotate(first, total * share, origin=centre)
-        if there is None or turned.symmetric_difference(there).area > _SAME_SHARE * first.area:
+        turned = shapely.affinity.rotate(floor, total * share, origin=centre)
+        if there is None or turned.symmetric_difference(there).area > _SAME_SHARE * floor.area:
             return _AMBIGUOUS
-    return first, centre, total
+    return floor, centre, total
 
 
 def _outline(solid: Manifold, z: float) -> Polygon | None:
