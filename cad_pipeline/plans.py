@@ -78,7 +78,7 @@ def _search(plan: str, sandbox: Sandbox | None, model: ModelOptions) -> tuple[St
 
         best, next_best = Stage(GeometricGenerator()), Stage(GeometricGenerator(), rounds=2)
         # where the best is spoilt by a boolean, mending that is better than a lesser program
-        return (best, *_booleans(sandbox), next_best, _crumbs(), *_booleans(sandbox))
+        return (best, *_booleans(sandbox, rounds=2), next_best, _crumbs(), *_booleans(sandbox))
     if plan == "qwen":
         from cad_pipeline.generators.checkpoint import ModelChoice, find_checkpoint
         from cad_pipeline.generators.qwen3_vl import Qwen3VLGenerator
@@ -135,10 +135,10 @@ def _crumbs() -> Stage:
     return Stage(Crumbs(), samples=2)
 
 
-def _booleans(sandbox: Sandbox | None) -> tuple[Stage, ...]:
+def _booleans(sandbox: Sandbox | None, *, rounds: int = 1) -> tuple[Stage, ...]:
     from cad_pipeline.generators.sound_booleans import SoundBooleans
 
-    return () if sandbox is None else (Stage(SoundBooleans(sandbox)),)
+    return () if sandbox is None else (Stage(SoundBooleans(sandbox), rounds=rounds),)
 
 
 def _facets() -> Stage:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -60,56 +60,76 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class _Mended:
+    """A program's text with what was chosen for its steps, by their numbers."""
+
+    source: str
+    chosen: Mapping[int, Choice]
+
+    @property
+    def count(self) -> int:
+        """How many booleans were mended."""
+        return sum(choice.help != NOTHING for choice in self.chosen.values())
+
+
+@dataclass(frozen=True, slots=True)
 class SoundBooleans:
     """Propose a spoilt feature program again, each boolean with what makes it sound; a round each, the best first.
 
-    Silent where a sound program is as good as the spoilt one was meant to be.
+    What is not sound yet when it is run is rehearsed once more. Silent where a sound program is as good as the spoilt
+    one was meant to be.
     """
 
     sandbox: Sandbox
     name: str = "sound booleans"
-    _known: dict[str, tuple[str, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _known: dict[str, list[_Mended]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def propose(self, target: Target, history: Sequence[Attempt], /, *, samples: int = 1) -> Sequence[Program]:
         """Propose one program, mended, or nothing where nothing was spoilt or nothing helps."""
-        rounds = len({a.program.origin.round for a in history if a.program.origin.generator == self.name})
+        own = {a.program.source: a for a in history if a.program.origin.generator == self.name}
         others = [a for a in history if a.program.origin.generator != self.name]
         sound = max((a.verdict.iou or 0.0 for a in history if a.execution.sound and _is_features(a)), default=0.0)
+        rounds = len({a.program.origin.round for a in own.values()})
         for attempt in spoilt_attempts(others):
             if _hope(attempt) < sound + _WORTH:
                 break
-            source, count = self._mended_once(attempt.program)
-            if all(a.program.source != source for a in history):
-                return [self._proposed(attempt.program, source, count, rounds)]
+            for made in self._passes(attempt.program):
+                if made.source not in own and all(a.program.source != made.source for a in history):
+                    return [self._proposed(attempt.program, made, rounds)]
+                if made.source in own and own[made.source].execution.sound:
+                    break
         return []
 
-    def _mended_once(self, program: Program) -> tuple[str, int]:
-        """Mend a program, or tell what came of it before: a rehearsal is dear, and comes out the same."""
-        if program.digest not in self._known:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[program.digest] = self.mended(program.source)
-        return self._known[program.digest]
+    def _passes(self, program: Program) -> Iterator[_Mended]:
+        """Mend a program, and again what came of it, since it can come out otherwise without the trials before it.
 
-    def _proposed(self, program: Program, source: str, count: int, round_: int) -> Program:
-        note = f"{program.origin.note}, {count} booleans mended"
-        known = {p.name for p in read_parameters(source)}
+        What was done is remembered: a rehearsal is dear, and comes out the same.
+        """
+        if program.digest not in self._known and len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        known = self._known.setdefault(program.digest, [])
+        yield from known
+        while len(known) < _PASSES and (len(known) < 2 or known[-1].source != known[-2].source):
+            before = known[-1].chosen if known else {}
+            known.append(self._mended(program.source, before))
+            yield known[-1]
+
+    def _proposed(self, program: Program, made: _Mended, round_: int) -> Program:
+        note = f"{program.origin.note}, {made.count} booleans mended"
+        known = {p.name for p in read_parameters(made.source)}
         parameters = tuple(p for p in program.parameters if p.name in known)
         origin = Origin(generator=self.name, round=round_, note=note)
         revision = program.revision + 1
-        return replace(program, source=source, origin=origin, parameters=parameters, revision=revision)
+        return replace(program, source=made.source, origin=origin, parameters=parameters, revision=revision)
 
     def mended(self, source: str) -> tuple[str, int]:
-        """Rehearse a program until nothing more needs mending; returns its text and how many booleans were mended.
+        """Rehearse a program; returns its text with what its booleans need, and how many are mended."""
+        made = self._mended(source, {})
+        return made.source, made.count
 
-        What is mended can come out otherwise without the trials before it, so what was chosen is rehearsed again.
-        """
-        chosen: dict[int, Choice] = {}
-        for _ in range(_PASSES):
-            before, chosen = chosen, self._rehearse(source, chosen)
-            if chosen == before or all(choice.help == NOTHING for choice in chosen.values()):
-                break
-        return rewritten(source, chosen), sum(choice.help != NOTHING for choice in chosen.values())
+    def _mended(self, source: str, before: Mapping[int, Choice]) -> _Mended:
+        chosen = self._rehearse(source, before)
+        return _Mended(rewritten(source, chosen), chosen)
 
     def _rehearse(self, source: str, preferred: Mapping[int, Choice]) -> dict[int, Choice]:
         """What each step needs, by its number; steps that were not reached are missing."""

@@ -216,6 +216,31 @@ def test_the_most_promising_comes_first_and_each_once(sandbox) -> None:
     assert "20.4102" in third.source and third.origin.round == 1
 
 
+def test_what_comes_out_unsound_is_rehearsed_once_more_and_no_more() -> None:
+    class Wavering:
+        """A sandbox in which each rehearsal says something else, up to the third."""
+
+        rehearsals = 0
+
+        def run(self, source: str, folder: Path, **_: object) -> Execution:
+            self.rehearsals += 1
+            share = ("1e-06", "1e-05", "1e-05")[self.rehearsals - 1]
+            return Execution(outcome=Outcome.BUILT, log=f"try 0 tol={share}\nstep 0 tol={share} of 50.0\n")
+
+    box = Wavering()
+    stage = SoundBooleans(box)  # type: ignore[arg-type]
+    history = [attempt(BLOCK, flawed(), 0.9, promised=0.99)]
+    texts = []
+    while programs := stage.propose(Target(mesh=MESH), tuple(history)):
+        texts.append(programs[0].source)
+        history.append(replace(history[0], program=programs[0]))
+    assert box.rehearsals == 3 and len(texts) == 2
+    assert "tol=5e-05" in texts[0] and "tol=5e-04" in texts[1]
+    # what is sound is left alone
+    sound = replace(history[1], execution=built(volume_mm3=1.0), verdict=replace(history[1].verdict, iou=0.99))
+    assert not stage.propose(Target(mesh=MESH), (history[0], sound)) and box.rehearsals == 3
+
+
 def test_a_useful_program_with_a_flaw_is_kept_and_sound_facets_are_delivered_beside_it(tmp_path: Path) -> None:
     step = tmp_path / "facets.step"
     facets = attempt("facets", replace(built(volume_mm3=1.0), step=step), 0.94)
