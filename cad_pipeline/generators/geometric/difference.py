@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cad_pipeline.generators.geometric.features import Feature, Mode
 from cad_pipeline.generators.geometric.scale import Scale
+from cad_pipeline.generators.geometric.shells import shells_of
 from cad_pipeline.generators.geometric.solids import Manifold, build, moments
 
 __all__ = ["Difference"]
@@ -50,8 +51,8 @@ class Difference:
     def _kept(self, solid: Manifold) -> list[_Piece]:
         if solid.volume() < self.smallest:
             return []
-        pieces = (_Piece(piece, piece.volume(), piece.bounding_box()) for piece in solid.decompose())
-        return [piece for piece in pieces if piece.volume >= self.smallest]
+        pieces = shells_of(solid).solids(self.smallest)
+        return [_Piece(piece, volume, piece.bounding_box()) for piece, volume in pieces]
 
     @property
     def iou(self) -> float:

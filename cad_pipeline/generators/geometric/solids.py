@@ -30,6 +30,7 @@ from cad_pipeline.generators.geometric.features import (
     Twice,
 )
 from cad_pipeline.generators.geometric.frame import Frame
+from cad_pipeline.generators.geometric.shells import shells_of
 
 __all__ = [
     "Manifold",
@@ -110,30 +111,22 @@ def _built(features: tuple[Feature, ...]) -> Manifold:
 
 def without_crumbs(solid: Manifold) -> Manifold:
     """The solid without the crumbs that cuts left beside one large body; as it is where there are others."""
-    bodies = [shell for shell in _shells(solid) if shell.volume() > 0]  # a void is a shell of negative volume
-    if len(bodies) < 2:
+    shells = shells_of(solid)
+    volume = np.sort(shells.volume[shells.volume > 0])  # a void is a shell of negative volume
+    if len(volume) < 2 or volume[:-1].sum() > CRUMBS * volume[-1]:
         return solid
-    bodies.sort(key=lambda body: -body.volume())
-    if sum(body.volume() for body in bodies[1:]) > CRUMBS * bodies[0].volume():
-        return solid
-    return m3.Manifold.batch_boolean([solid, *bodies[1:]], m3.OpType.Subtract)
+    bodies = sorted(shells.solids(np.nextafter(0.0, 1.0)), key=lambda body: -body[1])
+    return m3.Manifold.batch_boolean([solid, *(body for body, _ in bodies[1:])], m3.OpType.Subtract)
 
 
 def count_bodies(solid: Manifold) -> int:
     """Count bodies, without the crumbs that touching faces leave."""
-    crumb = 1e-6 * abs(solid.volume())
-    return sum(shell.volume() > crumb for shell in _shells(solid))
+    return int((shells_of(solid).volume > 1e-6 * abs(solid.volume())).sum())
 
 
 def count_tunnels(solid: Manifold) -> int:
     """Count the holes that go through a solid: its first Betti number, from the genus of all its shells."""
-    return int(solid.genus()) + len(_shells(solid)) - 1
-
-
-@lru_cache(maxsize=2)
-def _shells(solid: Manifold) -> list[Manifold]:
-    """The shells of a solid, which is asked for its crumbs, its bodies and its tunnels in turn."""
-    return list(solid.decompose())
+    return int(solid.genus()) + len(shells_of(solid).volume) - 1
 
 
 @lru_cache(maxsize=_PROGRAMS_REMEMBERED)
