@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_pipeline.generators.geometric.circles import circle_fit, outer_circle
+from cad_pipeline.generators.geometric.corners import MAX_TURN, arc_end, kept_corners
 from cad_pipeline.generators.geometric.numbers import Lexicon, nice, text
 from cad_pipeline.generators.geometric.shapes2d import (
     Circle,
@@ -29,8 +30,6 @@ from cad_pipeline.generators.geometric.symmetry import symmetrised
 __all__ = ["Fit", "fit_ring"]
 
 Points = NDArray[np.float64]
-MAX_TURN = math.radians(50.0)
-GENTLE_TURN = math.radians(36.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +63,9 @@ def fit_ring(ring: Points, fit: Fit) -> Shape2D | None:
 
 
 def _area(p: Points) -> float:
-    x, y = p[:, 0], p[:, 1]
-    return float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2.0)
+    x, y = p.T
+    after = _following(p)
+    return float((x * after[:, 1] - y * after[:, 0]).sum() / 2.0)
 
 
 def _clean(ring: Points, tolerance: float) -> Points:
@@ -73,21 +73,15 @@ def _clean(ring: Points, tolerance: float) -> Points:
 
     Starts at the sharpest corner, which stays, so that every point is judged against one that was kept.
     """
-    points = [(float(x), float(y)) for x, y in ring]
+    points = np.ascontiguousarray(ring, dtype=np.float64)
     changed = True
     while changed and len(points) >= 3:
-        changed = False
-        start = _sharpest(np.array(points))
-        points = points[start:] + points[:start]
-        kept = points[:1]
-        for i, here in enumerate(points[1:], start=1):
-            before, after = kept[-1], points[(i + 1) % len(points)]
-            if _superfluous(before, here, after, tolerance):
-                changed = True
-            else:
-                kept.append(here)
-        points = kept
-    return np.array(points, dtype=np.float64).reshape(-1, 2)
+        start = _sharpest(points)
+        points = np.concatenate((points[start:], points[:start]))
+        kept = kept_corners(points, tolerance)
+        changed = not kept.all()
+        points = points[kept]
+    return points
 
 
 def _following(points: Points) -> Points:
@@ -106,20 +100,6 @@ def _sharpest(points: Points) -> int:
     turn = np.abs(np.arctan2(into[:, 0] * out[:, 1] - into[:, 1] * out[:, 0], (into * out).sum(axis=1)))
     weight = np.minimum(np.hypot(*into.T), np.hypot(*out.T))
     return int(np.argmax(turn * weight))
-
-
-def _superfluous(
-    before: tuple[float, float], here: tuple[float, float], after: tuple[float, float], tolerance: float
-) -> bool:
-    dx, dy = after[0] - before[0], after[1] - before[1]
-    length = math.hypot(dx, dy)
-    ax, ay = here[0] - before[0], here[1] - before[1]
-    if math.hypot(ax, ay) <= tolerance:
-        return True
-    if length <= tolerance:
-        return False
-    off, along = abs(dx * ay - dy * ax) / length, (dx * ax + dy * ay) / length
-    return off <= tolerance and -tolerance <= along <= length + tolerance
 
 
 def _as_circle(points: Points, fit: Fit) -> Circle | None:
@@ -159,7 +139,7 @@ def _segments(points: Points, tolerance: float) -> list[_Piece]:
     pieces: list[_Piece] = []
     i = 0
     while i < n:
-        j = _arc_end(ring, length, turn, i, n, tolerance)
+        j = arc_end(ring, length, turn, i, n, tolerance)
         if j - i >= 2:
             x, y, r, _ = circle_fit(ring[i : j + 1]) if j - i > 2 else (*_three(ring, i), 0.0)
             pieces.append(_Piece(ring[i : j + 1], (x, y, r)))
@@ -183,45 +163,6 @@ def _three(ring: Points, i: int) -> tuple[float, float, float]:
     found = circle_through(tuple(ring[i]), tuple(ring[i + 1]), tuple(ring[i + 2]))
     assert found is not None
     return found
-
-
-def _arc_end(ring: Points, length: Points, turn: Points, i: int, n: int, tolerance: float) -> int:
-    """Index of the last point of an arc that starts at point `i`; `i + 1` if none does."""
-    if i + 1 >= n or abs(turn[i + 1]) > MAX_TURN or length[i] > 2.2 * length[i + 1]:
-        return i + 1
-    sign = np.sign(turn[i + 1])
-    circle = circle_through(tuple(ring[i]), tuple(ring[i + 1]), tuple(ring[i + 2]))
-    if circle is None or sign == 0:
-        return i + 1
-    j = i + 2
-    while j < n:
-        if np.sign(turn[j]) != sign or abs(turn[j]) > MAX_TURN:
-            break
-        x, y, r = circle
-        step = length[j]
-        if abs(math.hypot(ring[j + 1][0] - x, ring[j + 1][1] - y) - r) > tolerance:
-            break
-        if step > 2.2 * length[i + 1 : j].max():  # a tangent line that happens to touch the circle
-            break
-        j += 1
-        if (j - i) % 4 == 0:
-            x, y, r, error = circle_fit(ring[i : j + 1])
-            if error <= tolerance:
-                circle = (x, y, r)
-    segments = j - i
-    if segments >= 3:
-        # a tessellated arc has even chords and gentle turns; a trapezoid's corners lie on a circle too
-        chords = length[i:j] if segments <= 5 else length[i + 1 : j - 1]
-        even = chords.min() >= (0.85 if segments <= 5 else 0.4) * chords.max()
-        return j if even and np.abs(turn[i + 1 : j]).max() < GENTLE_TURN else i + 1
-    if segments == 2:
-        a, b = length[i], length[i + 1]
-        alike = abs(a - b) <= 0.02 * max(a, b)
-        before, after = abs(turn[i]), abs(turn[j % n])
-        tangent = abs(before - abs(turn[i + 1]) / 2) < 0.03 and abs(after - abs(turn[i + 1]) / 2) < 0.03
-        if alike and tangent and abs(turn[i + 1]) > 0.05:
-            return j
-    return i + 1
 
 
 def _as_rectangle(pieces: list[_Piece], fit: Fit) -> Rectangle | None:

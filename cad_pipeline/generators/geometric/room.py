@@ -83,13 +83,13 @@ class Room:
         }
         heights = {k: min(self.levels[k + 1], z1) - max(self.levels[k], z0) for k in among}
         smallest = 1e-6 * self.scale.size**2
+        free = {k: self._inside[k] if mode is Mode.ADD else _areal(window.difference(self.covered[k])) for k in among}
         found: list[_Span] = []
         third_best = 0.0
         for first in among:
             shared: BaseGeometry = window
             for last in among[among.index(first) :]:
-                free = self._inside[last] if mode is Mode.ADD else _areal(window.difference(self.covered[last]))
-                shared = _areal(shared.intersection(free))
+                shared = _areal(shared.intersection(free[last]))
                 if shared.area < smallest:
                     break
                 span = range(first, last + 1)

@@ -49,19 +49,25 @@ def shadow(solid: Manifold) -> BaseGeometry:
 
 
 def _areas(section: Any) -> BaseGeometry:
-    rings = [np.asarray(ring) for ring in section.to_polygons()]
-    rings = sorted((r for r in rings if len(r) >= 3), key=lambda r: -abs(_area(r)))
+    found = [(_area(ring), ring) for ring in map(np.asarray, section.to_polygons()) if len(ring) >= 3]
+    if len(found) == 1 and found[0][0] > 0:
+        # most sections are one outline, which needs no overlay; it runs as an overlay would leave it
+        alone = Polygon(found[0][1][::-1])
+        if alone.is_valid:
+            return alone
+    found.sort(key=lambda f: -abs(f[0]))
     covered = shapely.Polygon()
-    for outer, group in itertools.groupby(rings, key=lambda r: _area(r) > 0):
+    for outer, group in itertools.groupby(found, key=lambda f: f[0] > 0):
         # from the largest inwards, so that an island in a hole comes back after the hole
-        filled = shapely.union_all([shapely.make_valid(Polygon(r)) for r in group])
+        filled = shapely.union_all([shapely.make_valid(Polygon(ring)) for _, ring in group])
         covered = covered.union(filled) if outer else covered.difference(filled)
     return covered
 
 
 def _area(ring: NDArray[np.float64]) -> float:
-    x, y = ring[:, 0], ring[:, 1]
-    return float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2.0)
+    x, y = ring.T
+    following = np.concatenate((ring[1:], ring[:1]))
+    return float((x * following[:, 1] - y * following[:, 0]).sum() / 2.0)
 
 
 def levels(
@@ -157,6 +163,8 @@ def loops_differ(a: BaseGeometry, b: BaseGeometry, tolerance: float) -> bool:
         return False
     if a.is_empty or b.is_empty:
         return True
+    if shapely.equals_identical(a, b):
+        return False
     if abs(a.area - b.area) > tolerance * (a.length + b.length) / 2:
         return True
     return bool(a.symmetric_difference(b).area > tolerance * (a.length + b.length) / 2)

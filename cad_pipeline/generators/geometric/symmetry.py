@@ -105,7 +105,7 @@ def _turn_of(outline: Outline, across: int, at: float, reach: float) -> int | No
     n = len(points)
     backwards = mirrored[::-1]  # at k: the mirror image of point n - 1 - k
     for shift in np.nonzero(np.abs(backwards - points[0]).max(axis=1) <= reach)[0]:
-        if np.abs(np.roll(backwards, -int(shift), axis=0) - points).max() > reach:
+        if np.abs(np.concatenate((backwards[shift:], backwards[:shift])) - points).max() > reach:
             continue
         # point i is the image of point n - 1 - (i + shift)
         turn = (n - 1 - int(shift)) % n
