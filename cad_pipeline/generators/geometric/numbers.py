@@ -52,13 +52,14 @@ class Lexicon:
 
     def snap(self, value: float) -> float:
         """Return the known value near `value`, rounded; take `value` into the lexicon where there is none."""
-        at = bisect.bisect_left(self._values, value)
-        near = [v for v in self._values[max(0, at - 1) : at + 1] if abs(v - value) <= self.tolerance]
-        if near:
-            known = min(near, key=lambda v: abs(v - value))
-        else:
-            known = float(value)
-            bisect.insort(self._values, known)
+        value, values = float(value), self._values
+        at = bisect.bisect_left(values, value)
+        known = values[at - 1] if at and value - values[at - 1] <= self.tolerance else None
+        if at < len(values) and values[at] - value <= self.tolerance:
+            known = values[at] if known is None or values[at] - value < value - known else known
+        if known is None:
+            known = value
+            values.insert(at, known)
         if known not in self._rounded:
             self._rounded[known] = nice(known, self.rounding)
         return self._rounded[known]

@@ -6,6 +6,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from cad_pipeline.verify.compiled import compiled
+
 __all__ = ["along_rays"]
 
 Floats = NDArray[np.float64]
@@ -16,17 +18,27 @@ def along_rays(section: shapely.Geometry, centre: tuple[float, float], angles: F
 
     Every edge that a ray crosses adds its distance where the ray leaves and takes it where it enters.
     """
-    p, e = _edges(section, centre)
-    if not len(p):
-        return np.zeros(len(angles)), np.zeros(len(angles))
-    u = np.array([np.cos(angles), np.sin(angles)])
-    start, end = p[:, :1] * u[1] - p[:, 1:] * u[0], (p + e)[:, :1] * u[1] - (p + e)[:, 1:] * u[0]
-    crossed = (start > 0) != (end > 0)
-    leaving = start - end
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = (p[:, 0] * e[:, 1] - p[:, 1] * e[:, 0])[:, None] / leaving
-    distance = np.where(crossed & (distance > 0), distance, 0.0)
-    return (np.sign(leaving) * distance).sum(axis=0), distance.max(axis=0)
+    start, vector = _edges(section, centre)
+    return _crossed(start, vector, np.cos(angles), np.sin(angles))
+
+
+@compiled
+def _crossed(start: Floats, vector: Floats, cosine: Floats, sine: Floats) -> tuple[Floats, Floats]:
+    """For rays (n,) that cross edges (m, 2): the length inside, and the farthest crossing."""
+    inside, farthest = np.zeros(len(cosine)), np.zeros(len(cosine))
+    for k in range(len(start)):
+        x, y = start[k, 0], start[k, 1]
+        u, v = vector[k, 0], vector[k, 1]
+        turn = x * v - y * u
+        for r in range(len(cosine)):
+            before = x * sine[r] - y * cosine[r]
+            after = (x + u) * sine[r] - (y + v) * cosine[r]
+            if (before > 0) != (after > 0):
+                distance = turn / (before - after)
+                if distance > 0:
+                    inside[r] += distance if before > after else -distance
+                    farthest[r] = max(farthest[r], distance)
+    return inside, farthest
 
 
 def _edges(section: shapely.Geometry, centre: tuple[float, float]) -> tuple[Floats, Floats]:

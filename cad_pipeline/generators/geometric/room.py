@@ -36,6 +36,8 @@ _MISSED = 0.01
 _COARSENESS = (1.0, 4.0, 16.0)
 # a cut that leaves the part goes on by this share of its size, so that no skin stays
 _BEYOND = 0.02
+# areas and their sums are exact to this share
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +102,7 @@ class Room:
                         if part.area < smallest:
                             continue
                         filled = part if mode is Mode.CUT else Polygon(part.exterior)
-                        won = sum(part.intersection(sections[k]).area * heights[k] for k in span)
+                        won = _shared(part, [(sections[k], heights[k]) for k in span], third_best)
                         if won > third_best:
                             third_best = sorted([*(s.worth for s in found), won])[-3] if len(found) > 1 else 0.0
                             found.append(_Span(self.levels[first], self.levels[last + 1], filled, won))
@@ -161,6 +163,20 @@ class Room:
             return None
         shape = fit_ring(corners, fitting([ring], self.scale))
         return shape if shape is not None and Polygon(shape.polygon()).is_valid else None
+
+
+def _shared(part: Polygon, sections: list[tuple[BaseGeometry, float]], least: float) -> float:
+    """The volume that a prism shares with slabs, (section, height); no more than `least` if it can't be more."""
+    area = part.area
+    left = [min(area, section.area) * height for section, height in sections]
+    possible = sum(left)
+    won = 0.0
+    for (section, height), share in zip(sections, left, strict=True):
+        if won + possible < least * (1 - _ROUNDING):
+            return won
+        won += part.intersection(section).area * height
+        possible -= share
+    return won
 
 
 def _polygons(shape: BaseGeometry) -> list[Polygon]:
