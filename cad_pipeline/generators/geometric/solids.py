@@ -5,7 +5,6 @@ Circles are polygons of the circle's own area, so that volumes agree with the ex
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import math
 from collections.abc import Iterable, Iterator
@@ -275,8 +274,3 @@ def _holes(feature: Hole) -> Manifold:
         deep = wide / 2 / math.tan(math.radians(angle / 2))
         drill += m3.Manifold.cylinder(deep, 0.0, wide / 2 * GROWTH, SEGMENTS).translate((0, 0, -deep))
     return m3.Manifold.batch_boolean([drill.translate((x, y, 0.0)) for x, y in feature.points], m3.OpType.Add)
-
-
-# solids that outlive the interpreter are reported as leaks
-for _remembered in (_built, iou, _shells):
-    atexit.register(_remembered.cache_clear)
