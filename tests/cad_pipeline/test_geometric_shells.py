@@ -31,7 +31,7 @@ def test_shells_are_those_that_the_kernel_finds(crumbs: int) -> None:
 @pytest.mark.parametrize("crumbs", [3, 400])
 def test_crumbs_go_and_bodies_are_counted(crumbs: int) -> None:
     drilled = cube(10.0, 0.0) - m3.Manifold.cylinder(30.0, 2.0).translate((5.0, 5.0, -5.0))
-    solid = drilled + m3.Manifold.compose([cube(0.05, 40.0 + k) for k in range(crumbs)])
+    solid = drilled + m3.Manifold.compose([cube(0.2, 40.0 + k) for k in range(crumbs)])
     assert count_bodies(solid) == 1 + crumbs and count_tunnels(solid) == 1
     alone = without_crumbs(solid)
     assert count_bodies(alone) == 1 and alone.volume() == pytest.approx(drilled.volume())
