@@ -62,3 +62,13 @@ def test_a_shared_volume_is_right_where_it_is_more_than_the_least() -> None:
     for least in np.linspace(0.0, 40.0, 81):
         shared = _shared(part, sections, float(least))
         assert shared == whole if whole > least else shared <= least
+
+
+def test_a_skin_all_round_is_no_more_than_the_skin() -> None:
+    grown = Extrusion(WORLD, Rectangle((0.0, 0.0), (10.2, 10.2)), -0.1, 10.1)
+    target = build([Extrusion(WORLD, Rectangle((0.0, 0.0), (10.0, 10.0)), 0.0, 10.0)])
+    state = Difference(build([grown]), target, 1.0)
+    assert sum(piece.volume for piece in state.extra) == pytest.approx(state.part_volume - 1000.0)
+    slab = Extrusion(WORLD, Rectangle((0.0, 0.0), (20.0, 20.0)), 10.0, 11.0, Mode.CUT)
+    after = build([grown, slab])
+    assert state.gain([slab]) == pytest.approx(iou(after, target) - state.iou)

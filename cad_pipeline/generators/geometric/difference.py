@@ -51,7 +51,12 @@ class Difference:
     def _kept(self, solid: Manifold) -> list[_Piece]:
         if solid.volume() < self.smallest:
             return []
-        pieces = shells_of(solid).solids(self.smallest)
+        shells = shells_of(solid)
+        pieces = shells.solids(self.smallest)
+        if (shells.volume < -self.smallest).any():
+            # a skin around a void is not what fills it
+            hollow = [piece ^ solid for piece, _ in pieces]
+            pieces = [(piece, volume) for piece in hollow if (volume := piece.volume()) >= self.smallest]
         return [_Piece(piece, volume, piece.bounding_box()) for piece, volume in pieces]
 
     @property
