@@ -13,6 +13,7 @@ from cad_pipeline.generators.geometric.agreement import agreed
 from cad_pipeline.generators.geometric.boxes import lined_up
 from cad_pipeline.generators.geometric.emit import emit
 from cad_pipeline.generators.geometric.features import (
+    Body,
     Extrusion,
     Feature,
     FeatureProgram,
@@ -80,6 +81,21 @@ def test_boxes_cut_from_two_sides_are_one_row(frame: Frame, error: float) -> Non
     text, result = run(settled)
     assert text.count(".extrude(") == 2 and "rarray(pocket_pitch_x, 1.0, 8, 1)" in text
     assert result.val().Volume() == pytest.approx(80 * 40 * 6 - 8 * 240, rel=1e-3)  # type: ignore[union-attr]
+
+
+def test_rows_within_a_body_are_written_once_too() -> None:
+    cavity = Extrusion(WORLD, Rectangle((0.0, 0.0), (76.0, 36.0)), 1.0, 6.0)
+    across = side(WORLD, 0)
+    posts: list[Feature] = [
+        Extrusion(WORLD, Rectangle((-10.0, 0.0), (4.0, 6.0)), 1.0, 4.0, Mode.CUT),
+        Extrusion(across, Rectangle((0.0, 2.5), (6.0, 3.0)), 8.0, 12.0, Mode.CUT),
+        Extrusion(across, Rectangle((0.0, 2.5), (6.0, 3.0)), 28.0, 32.0, Mode.CUT),
+    ]
+    features: list[Feature] = [plate(WORLD), Body((cavity, *posts), Mode.CUT)]
+    settled = agreed(features, build(features), SCALE, PRICE)
+    assert count_statements(features) == 5 and count_statements(settled) == 3
+    assert iou(build(settled), build(features)) == pytest.approx(1.0)
+    assert run(settled)[1].val().Volume() == pytest.approx(build(features).volume())  # type: ignore[union-attr]
 
 
 def test_boxes_that_are_not_alike_stay_where_they_were_drawn() -> None:

@@ -93,7 +93,9 @@ def _gathered(
     """Write what is made again and again once, as long as it pays; with what was judged of the features."""
     for share in reversed(_NEAR):
         for _ in range(_MOST_TRIALS):
-            trials = sorted(repeats(features, share * scale.size), key=length)
+            listings = list(_listings(features))
+            options = (place(option) for place, listing in listings for option in repeats(listing, share * scale.size))
+            trials = sorted(options, key=length)
             for trial in trials[:2]:
                 saved = length(features) - length(trial)
                 after = judge.changed(trial, features, reached[0])

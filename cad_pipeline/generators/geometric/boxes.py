@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_pipeline.generators.geometric.features import Extrusion, Feature, count_statements, runs
+from cad_pipeline.generators.geometric.features import Body, Extrusion, Feature, count_statements, runs
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.shapes2d import Rectangle
@@ -19,9 +19,9 @@ __all__ = ["lined_up"]
 def lined_up(features: Sequence[Feature], near: float) -> list[Feature]:
     """The features, equal boxes of one run redrawn along the direction in which they make the fewest statements.
 
-    Sizes and heights that differ by less than `near` mm become one.
+    So are those that bodies are made of. Sizes and heights that differ by less than `near` mm become one.
     """
-    made = list(features)
+    made = [_body(feature, near) if isinstance(feature, Body) else feature for feature in features]
     frames = [f.frame for f in features if isinstance(f, Extrusion)]
     for run in runs(features):
         boxes = [box for k in run if (box := _box(k, features[k])) is not None]
@@ -29,6 +29,11 @@ def lined_up(features: Sequence[Feature], near: float) -> list[Feature]:
             for box, prism in zip(group, _along_one(group, frames, near), strict=True):
                 made[box.index] = prism
     return made
+
+
+def _body(body: Body, near: float) -> Body:
+    inside = tuple(lined_up(body.features, near))
+    return body if inside == body.features else replace(body, features=inside)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
