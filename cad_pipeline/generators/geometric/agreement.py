@@ -43,6 +43,8 @@ _COST = 4e-4
 # joining two prisms leaves one outline less to read: it may cost the price of its numbers, and so many times more
 _JOIN = 1.5
 _ALIKE = 0.85
+# IoU that is no more than rounding
+_DUST = 1e-9
 # each trial builds the whole part
 _MOST_TRIALS = 10
 
@@ -78,9 +80,11 @@ def _lined_up(
         trial = lined_up(features, share * scale.size)
         saved = length(features) - length(trial)
         if saved > 0:
-            after = judge.changed(trial, features, reached[0])
-            if after >= reached[0] - price * saved and judge.tunnels(trial) == reached[1]:
-                features, reached = trial, (after, reached[1])
+            after, open_ = judge.changed(trial, features, reached[0]), judge.tunnels(trial)
+            # what changes nothing opens nothing: walls that touch do so to the last digit or not
+            same = open_ == reached[1] or abs(after - reached[0]) < _DUST
+            if after >= reached[0] - price * saved and same:
+                features, reached = trial, (after, open_)
     return features, reached
 
 
