@@ -8,6 +8,7 @@ from cad_pipeline.generators.geometric.features import Feature, FeatureProgram
 from cad_pipeline.generators.geometric.part import PRICE_PER_NUMBER, Part
 from cad_pipeline.generators.geometric.solids import (
     Manifold,
+    before_blends,
     build,
     count_bodies,
     count_tunnels,
@@ -46,7 +47,8 @@ def scored(part: Part, route: str, features: list[Feature]) -> Candidate | None:
     if not features:
         return None
     solid = without_crumbs(build(features)) if part.bodies == 1 else build(features)
-    stray = abs(count_bodies(solid) - part.bodies)
+    whole = before_blends(features, solid)
+    stray = abs(count_bodies(without_crumbs(whole) if part.bodies == 1 else whole) - part.bodies)
     program = FeatureProgram(tuple(features), route)
-    off = abs(count_tunnels(solid) - part.tunnels)
+    off = abs(count_tunnels(whole) - part.tunnels)
     return Candidate(program, solid, iou(solid, part.solid), stray, off, program.numbers > part.limit, part.price)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_pipeline.generators.geometric.features import (
+    BlendedEdges,
     Body,
     Extrusion,
     Feature,
@@ -144,7 +145,7 @@ def with_images(features: Sequence[Feature], plane: MirrorPlane) -> list[Feature
     for feature in features:
         turns = feature.frame.axes @ plane.normal
         axis = int(np.argmax(np.abs(turns)))
-        if abs(turns[axis]) < 1 - 1e-6 or isinstance(feature, Hole | Repeated):
+        if abs(turns[axis]) < 1 - 1e-6 or isinstance(feature, Hole | Repeated | BlendedEdges):
             return None
         at = float(np.sign(turns[axis])) * plane.distance - float(feature.frame.axes[axis] @ feature.frame.origin)
         made += _twice(feature, axis, at)
@@ -178,7 +179,7 @@ def moved_copies(
     """
     made: list[Feature] = []
     for feature in features:
-        if isinstance(feature, Hole | Body | Twice | Repeated):
+        if isinstance(feature, Hole | Body | Twice | Repeated | BlendedEdges):
             return None
         own = np.array([np.zeros(3), *(feature.frame.axes @ step for step in steps)])
         layer = next((found for found in layers(feature.frame, own, near) if len(found[2]) == len(own)), None)

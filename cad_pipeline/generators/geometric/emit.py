@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cad_pipeline.generators.geometric.features import (
     Blend,
+    BlendedEdges,
     BlendKind,
     Body,
     Extrusion,
@@ -33,7 +34,9 @@ from cad_pipeline.generators.geometric.parameters import Levels, ParameterBook, 
 from cad_pipeline.generators.geometric.patterns import Grid, Polar, recognise
 from cad_pipeline.generators.geometric.placing import (
     clean,
+    datum_of,
     face_selector,
+    grouped,
     home,
     point_list,
     raised,
@@ -60,7 +63,7 @@ class Text:
 
 def emit(program: FeatureProgram, title: str, tolerance: float) -> Text:
     """Write `program`; `title` becomes its docstring, `tolerance` (mm) is used to recognise patterns."""
-    writer = _Writer(datum=_datum(program.features, tolerance), tolerance=tolerance)
+    writer = _Writer(datum=datum_of(program.features, tolerance), tolerance=tolerance)
     writer.write_all(program.features)
     writer.statements = writer.book.inlined(writer.statements)
     lines = [f'"""{title}"""', "", "import cadquery as cq", ""]
@@ -70,58 +73,6 @@ def emit(program: FeatureProgram, title: str, tolerance: float) -> Text:
     rows = [row for statement in writer.statements for row in wrapped(statement)]
     lines += [*writer.planes.values(), "", *rows, "", "result = part", ""]
     return Text("\n".join(lines), tuple(writer.book.parameters))
-
-
-def _datum(features: Sequence[Feature], tolerance: float) -> NDArray[np.float64]:
-    """World point from which everything is measured: the middle of the base sketch, on its lower face."""
-    base = features[0]
-    while isinstance(base, Body | Twice | Repeated):
-        base = base.features[0] if isinstance(base, Body) else base.feature
-    if isinstance(base, Revolution):
-        return base.frame.origin
-    if isinstance(base, Hole):
-        return base.frame.origin
-    low, shape = base.sections[0] if isinstance(base, Loft) else (base.low, base.shape)
-    if isinstance(shape, Outline):
-        points = shape.polygon()
-        x, y = (points.min(axis=0) + points.max(axis=0)) / 2.0
-    else:
-        x, y = shape.centre
-    local = np.array([[nice(float(x), 20 * tolerance), nice(float(y), 20 * tolerance), low]])
-    return np.array([nice(c, 1e-9) for c in base.frame.to_world(local)[0]])
-
-
-def _grouped(features: Sequence[Feature]) -> list[list[Feature]]:
-    """Put equal prisms of one run of additions or cuts together, as one statement; the base stands alone."""
-    groups: list[list[Feature]] = []
-    run: list[list[Feature]] = []
-    for feature in features:
-        if run and run[0][0].mode is not feature.mode:
-            run = []
-        home = next((g for g in run if _alike(g[0], feature)), None)
-        if home is not None:
-            home.append(feature)
-            continue
-        groups.append([feature])
-        if len(groups) > 1:
-            run.append(groups[-1])
-    return groups
-
-
-def _alike(a: Feature, b: Feature) -> bool:
-    return (
-        isinstance(a, Extrusion)
-        and isinstance(b, Extrusion)
-        and a.frame.axes is b.frame.axes
-        and a.frame.origin is b.frame.origin
-        and a.twist_deg == b.twist_deg == 0.0
-        and (a.low, a.high, a.top, a.bottom) == (b.low, b.high, b.top, b.bottom)
-        and not isinstance(a.shape, Outline)
-        and not isinstance(b.shape, Outline)
-        and replace(a.shape, centre=(0.0, 0.0)) == replace(b.shape, centre=(0.0, 0.0))
-        and getattr(a.shape, "angle", 0.0) == 0.0
-        and getattr(a.shape, "corner", 0.0) == 0.0
-    )
 
 
 @dataclass
@@ -139,7 +90,7 @@ class _Writer:
 
     def write_all(self, features: Sequence[Feature]) -> None:
         """Write all features; of those whose order does not matter, first what stands on a height that is known."""
-        groups = _grouped(features)
+        groups = grouped(features)
         while groups:
             self.write(groups.pop(self._next(groups)))
 
@@ -162,6 +113,10 @@ class _Writer:
         if isinstance(feature, Hole):
             self._hole(feature)
             return
+        if isinstance(feature, BlendedEdges):
+            blend = self._blend(Blend(feature.kind, feature.size, feature.size), "edge")
+            self.statements.append(f"{self.subject} = {self.subject}{feature.edges.calls}{blend}")
+            return
         if isinstance(feature, Extrusion):
             solid = self._extrusion([f for f in group if isinstance(f, Extrusion)])
         else:
@@ -180,7 +135,7 @@ class _Writer:
         if isinstance(feature, Repeated):
             return self._repeated(feature)
         if isinstance(feature, Twice):
-            assert not isinstance(feature.feature, Hole)
+            assert not isinstance(feature.feature, Hole | BlendedEdges)
             return f"{self._solid(replace(feature.feature, mode=feature.mode))}{self._mirror(feature)}"
         if isinstance(feature, Body):
             return self._body(feature)

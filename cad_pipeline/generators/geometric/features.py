@@ -9,14 +9,18 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from cad_pipeline.generators.geometric.frame import Frame
+from cad_pipeline.generators.geometric.frame import WORLD, Frame
 from cad_pipeline.generators.geometric.shapes2d import Outline, Shape2D
+
+Manifold = Any
 
 __all__ = [
     "STATEMENT",
     "Blend",
     "BlendKind",
+    "BlendedEdges",
     "Body",
     "Extrusion",
     "Feature",
@@ -27,6 +31,7 @@ __all__ = [
     "Moves",
     "Repeated",
     "Revolution",
+    "Selection",
     "Turns",
     "Twice",
     "count_numbers",
@@ -65,6 +70,15 @@ class Blend:
     def height(self) -> float:
         """How far along the wall the blend reaches."""
         return self.size if self.kind is BlendKind.FILLET else self.depth
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Calls that pick `count` edges of a part in CadQuery, with so many numbers in them."""
+
+    calls: str
+    count: int
+    numbers: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,7 +240,31 @@ class Repeated:
         return self.feature.numbers + self.places.numbers
 
 
-Feature = Extrusion | Revolution | Loft | Hole | Body | Twice | Repeated
+@dataclass(frozen=True, slots=True, eq=False)
+class BlendedEdges:
+    """A fillet of radius `size` mm, or a chamfer with that set-back, at edges of what was made before.
+
+    `volume` is what it takes off convex edges (`CUT`) or fills into concave ones (`ADD`), a solid in the world.
+    """
+
+    kind: BlendKind
+    size: float
+    edges: Selection
+    volume: Manifold
+    mode: Mode
+
+    @property
+    def frame(self) -> Frame:
+        """The world's."""
+        return WORLD
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it takes to write it."""
+        return 1 + self.edges.numbers
+
+
+Feature = Extrusion | Revolution | Loft | Hole | Body | Twice | Repeated | BlendedEdges
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Frame", "frame_along", "straightened", "upright"]
+__all__ = ["WORLD", "Frame", "frame_along", "straightened", "upright"]
 
 Vector = NDArray[np.float64]
 # angles in rad that are no more than rounding
@@ -42,6 +42,7 @@ class Frame:
         return None
 
 
+WORLD = Frame(np.zeros(3), np.eye(3))
 _NAMED = (
     ("XY", (1, 0, 0), (0, 0, 1)),
     ("YZ", (0, 1, 0), (1, 0, 0)),

@@ -133,12 +133,12 @@ def _written(program: FeatureProgram, part: Part, title: str) -> tuple[Text, flo
     from cad_pipeline.generators.geometric.agreement import agreed
     from cad_pipeline.generators.geometric.emit import emit
     from cad_pipeline.generators.geometric.features import FeatureProgram
-    from cad_pipeline.generators.geometric.holes import drilled
+    from cad_pipeline.generators.geometric.holes import drilled_about_blends
     from cad_pipeline.generators.geometric.pruning import lightened, pruned
     from cad_pipeline.generators.geometric.solids import build, iou, without_crumbs
 
     settled = agreed(program.features, part.solid, part.scale, part.price)
-    features = drilled(pruned(settled, part.solid, part.price), part.solid, part.scale)
+    features = drilled_about_blends(pruned(settled, part.solid, part.price), part.solid, part.scale)
     for _ in range(_TRIES_AT_LENGTH):
         solid = build(features)
         reached = iou(without_crumbs(solid) if part.bodies == 1 else solid, part.solid)

@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_pipeline.generators.geometric.features import Body, Feature
-from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build, count_tunnels, iou, mesh_of
+from cad_pipeline.generators.geometric.solids import (
+    Manifold,
+    as_solid,
+    before_blends,
+    build,
+    count_tunnels,
+    iou,
+    mesh_of,
+)
 
 __all__ = ["Judge"]
 
@@ -41,7 +49,7 @@ class Judge:
 
     def tunnels(self, features: Sequence[Feature]) -> int:
         """How many holes go through what the features build."""
-        return count_tunnels(build(features))
+        return count_tunnels(before_blends(features, build(features)))
 
     def changed(self, trial: Sequence[Feature], features: Sequence[Feature], reached: float) -> float:
         """The IoU that `trial` reaches, up to rounding: a change of `features`, whose IoU is `reached`."""

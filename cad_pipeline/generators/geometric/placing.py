@@ -8,14 +8,37 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_pipeline.generators.geometric.features import Extrusion, Feature, Loft, Mode, Repeated, Revolution, Turns
+from cad_pipeline.generators.geometric.features import (
+    BlendedEdges,
+    Body,
+    Extrusion,
+    Feature,
+    Hole,
+    Loft,
+    Mode,
+    Repeated,
+    Revolution,
+    Turns,
+    Twice,
+)
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.numbers import nice, text
 from cad_pipeline.generators.geometric.patterns import blocks
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Segment, Shape2D, Slot
 from cad_pipeline.generators.geometric.sketch_text import pair
 
-__all__ = ["clean", "face_selector", "home", "point_list", "raised", "relocated", "role_of", "shifted"]
+__all__ = [
+    "clean",
+    "datum_of",
+    "face_selector",
+    "grouped",
+    "home",
+    "point_list",
+    "raised",
+    "relocated",
+    "role_of",
+    "shifted",
+]
 
 
 def role_of(feature: Feature, base: bool) -> str:
@@ -65,6 +88,58 @@ def raised(profile: Outline, dz: float) -> Outline:
         return p[0], clean(p[1] + dz)
 
     return Outline(tuple(Segment(moved(s.end), None if s.mid is None else moved(s.mid)) for s in profile.segments))
+
+
+def datum_of(features: Sequence[Feature], tolerance: float) -> NDArray[np.float64]:
+    """World point from which everything is measured: the middle of the base sketch, on its lower face."""
+    base = features[0]
+    while isinstance(base, Body | Twice | Repeated):
+        base = base.features[0] if isinstance(base, Body) else base.feature
+    if isinstance(base, Revolution):
+        return base.frame.origin
+    if isinstance(base, Hole | BlendedEdges):
+        return base.frame.origin
+    low, shape = base.sections[0] if isinstance(base, Loft) else (base.low, base.shape)
+    if isinstance(shape, Outline):
+        points = shape.polygon()
+        x, y = (points.min(axis=0) + points.max(axis=0)) / 2.0
+    else:
+        x, y = shape.centre
+    local = np.array([[nice(float(x), 20 * tolerance), nice(float(y), 20 * tolerance), low]])
+    return np.array([nice(c, 1e-9) for c in base.frame.to_world(local)[0]])
+
+
+def grouped(features: Sequence[Feature]) -> list[list[Feature]]:
+    """Put equal prisms of one run of additions or cuts together, as one statement; the base stands alone."""
+    groups: list[list[Feature]] = []
+    run: list[list[Feature]] = []
+    for feature in features:
+        if run and run[0][0].mode is not feature.mode:
+            run = []
+        home = next((g for g in run if _alike(g[0], feature)), None)
+        if home is not None:
+            home.append(feature)
+            continue
+        groups.append([feature])
+        if len(groups) > 1:
+            run.append(groups[-1])
+    return groups
+
+
+def _alike(a: Feature, b: Feature) -> bool:
+    return (
+        isinstance(a, Extrusion)
+        and isinstance(b, Extrusion)
+        and a.frame.axes is b.frame.axes
+        and a.frame.origin is b.frame.origin
+        and a.twist_deg == b.twist_deg == 0.0
+        and (a.low, a.high, a.top, a.bottom) == (b.low, b.high, b.top, b.bottom)
+        and not isinstance(a.shape, Outline)
+        and not isinstance(b.shape, Outline)
+        and replace(a.shape, centre=(0.0, 0.0)) == replace(b.shape, centre=(0.0, 0.0))
+        and getattr(a.shape, "angle", 0.0) == 0.0
+        and getattr(a.shape, "corner", 0.0) == 0.0
+    )
 
 
 def point_list(points: Sequence[tuple[float, float]], tolerance: float) -> str:

@@ -18,7 +18,7 @@ from cad_pipeline.generators.geometric.features import (
 )
 from cad_pipeline.generators.geometric.judging import Judge
 from cad_pipeline.generators.geometric.shapes2d import Circle
-from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build, iou
+from cad_pipeline.generators.geometric.solids import Manifold, as_solid, before_blends, build, iou
 
 __all__ = ["lightened", "pruned"]
 
@@ -37,12 +37,12 @@ def pruned(features: Sequence[Feature], target: Manifold, price: float) -> list[
     kept = list(features)
     judge = Judge(target)
     whole = build(kept)
-    reached, genus = iou(whole, target), whole.genus()
+    reached, genus = iou(whole, target), before_blends(kept, whole).genus()
     suspects = [f for f in _optional(kept) if _volume(f) < _CLEARLY_WORTH * price * _length(f, kept) * judge.volume]
     for feature in sorted(suspects, key=_weight):
         rest = _without(kept, feature)
         left = judge.changed(rest, kept, reached)
-        if left > reached - price * _length(feature, kept) and build(rest).genus() == genus:
+        if left > reached - price * _length(feature, kept) and before_blends(rest, build(rest)).genus() == genus:
             kept, reached = rest, left
     return kept
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from cad_pipeline.generators.geometric.blending import unblended
 from cad_pipeline.generators.geometric.bores import Filled, fill_bores
 from cad_pipeline.generators.geometric.candidate import Candidate, scored
 from cad_pipeline.generators.geometric.completing import completed
@@ -44,6 +45,8 @@ SHORT = 14
 # programs and pieces of more numbers than this may well be said more shortly
 LONG = 90
 LONG_PIECE = 50
+# blends that are less of what is missing than this are not looked at
+LITTLE = 0.2
 # a piece's share of the numbers, in shares of the triangles, and what it may have in any case
 FAIR = 1.25
 LEAST_NUMBERS = 120
@@ -59,14 +62,21 @@ TURNS_WELL = 0.99
 
 def search(part: Part) -> list[Candidate]:
     """Return candidate programs, best score first: made of features, and, where that fails, of contours."""
+    return _searched(part, blending=True)
+
+
+def _searched(part: Part, *, blending: bool = False, mending: bool = True) -> list[Candidate]:
     frames = candidate_frames(part.vertices, part.faces)
     filled = fill_bores(part.vertices, part.faces, part.facets, part.scale, frames)
     base = part
     if filled is not None:
         limit = max(part.limit - count_numbers(filled.bores), BASE_NUMBERS)
         base = part.other(filled.vertices, filled.faces, filled.solid, limit=limit)
-    found = _drilled(part, filled, _without_bores(base, frames)[:3]) or _without_bores(part, frames)
-    if all(c.iou < POOR for c in found):
+    found = _drilled(part, filled, _without_bores(base, frames, mending=mending)[:3])
+    found = found or _without_bores(part, frames, mending=mending)
+    if blending:
+        found += _blended(part, base, filled, max([c.score for c in found], default=0.0))
+    if mending and all(c.iou < POOR for c in found):
         found += _drilled(part, filled, _free_form(base, frames))
     found.sort(key=lambda c: -c.score)
     for candidate in found[:MOST_COMPLETED]:
@@ -85,22 +95,41 @@ def _drilled(part: Part, filled: Filled | None, found: list[Candidate]) -> list[
     return [c for c in made if c]
 
 
-def _without_bores(part: Part, frames: list[Frame], depth: int = 0) -> list[Candidate]:
+def _blended(part: Part, base: Part, filled: Filled | None, reached: float) -> list[Candidate]:
+    """Explain the part with sharp edges and blend what explains it: before its bores are drilled, if it can be then.
+
+    Blends that are little of what is missing are left alone; the sharp part is mended where they are much of it.
+    """
+    if reached > part.enough(1.0 - SHORT * part.price):
+        return []
+    early = unblended(base) if filled is not None else None
+    sharp = early or unblended(part)
+    missing = (1.0 - reached) * part.solid.volume()
+    if sharp is None or sharp.volume < LITTLE * missing:
+        return []
+    # what is sharp takes less effort
+    effort = Effort(int(HALF * Effort.of(len(sharp.part.faces)).left))
+    best = _searched(replace(sharp.part, effort=effort), mending=sharp.volume > HALF * missing)[0:1]
+    made = (scored(part, f"{c.program.route} blended", [*c.program.features, *sharp.blends]) for c in best)
+    return _drilled(part, filled if early else None, [c for c in made if c])
+
+
+def _without_bores(part: Part, frames: list[Frame], depth: int = 0, *, mending: bool = True) -> list[Candidate]:
     """Explain a part piece by piece where inner loops let it be taken apart, as a whole where that comes out worse."""
     apart = take_apart(part.vertices, part.faces, part.facets, part.solid, part.scale)
-    found = [] if apart is None else _assembled(part, apart, frames, depth)
+    found = [] if apart is None else _assembled(part, apart, frames, depth, mending=mending)
     serving = [c for c in found if _serves(c, part)]
     if not serving:
         # what is close but for a hole is not beaten by mending something else
         close = any(c.iou > part.enough(CLOSE) for c in found)
-        found += _explained(part, frames, mending=not close)
+        found += _explained(part, frames, mending=mending and not close)
     else:
         if all(c.iou < part.enough(CLOSE) for c in serving):
             # taken apart it is fair; whole, it may be plain
             found += _explained(part, frames, mending=False)
         # what is turned is told best as one profile
         turned = [c for c in _turned(part, frames) if c.iou > LIKELY]
-        found += turned + (_mended(part, turned, frames) if turned else [])
+        found += turned + (_mended(part, turned, frames) if turned and mending else [])
     return sorted(found, key=lambda c: -c.score)
 
 
@@ -109,7 +138,7 @@ def _serves(candidate: Candidate, part: Part) -> bool:
     return candidate.tunnels_off == 0 and candidate.stray_bodies == 0 and candidate.iou > part.enough(SERVES)
 
 
-def _assembled(part: Part, apart: TakenApart, frames: list[Frame], depth: int) -> list[Candidate]:
+def _assembled(part: Part, apart: TakenApart, frames: list[Frame], depth: int, *, mending: bool) -> list[Candidate]:
     """Explain the base and each piece by itself, and put the features together: additions first, then cuts."""
     added: list[Feature] = []
     taken: list[Feature] = []
@@ -122,7 +151,7 @@ def _assembled(part: Part, apart: TakenApart, frames: list[Frame], depth: int) -
     limit = max(part.limit - count_numbers([*added, *taken]), BASE_NUMBERS)
     base = part.other(apart.vertices, apart.faces, apart.solid, limit=limit)
     found: list[Candidate] = []
-    for candidate in _explained(base, frames)[:3]:
+    for candidate in _explained(base, frames, mending=mending)[:3]:
         features = [*candidate.program.features, *added, *taken]
         features = lightened(features, count_numbers(features) - part.limit)
         found += [c for c in [scored(part, f"{candidate.program.route} with pieces", features)] if c]

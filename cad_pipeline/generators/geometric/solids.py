@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cad_pipeline.generators.geometric.features import (
     Blend,
+    BlendedEdges,
     BlendKind,
     Body,
     Extrusion,
@@ -35,6 +36,7 @@ from cad_pipeline.generators.geometric.shells import shells_of
 __all__ = [
     "Manifold",
     "as_solid",
+    "before_blends",
     "best_shift",
     "build",
     "count_bodies",
@@ -109,6 +111,15 @@ def _built(features: tuple[Feature, ...]) -> Manifold:
     return build(features, m3.Manifold())
 
 
+def before_blends(features: Sequence[Feature], built: Manifold) -> Manifold:
+    """What `features` build without blended edges, to ask how many bodies and holes there are; `built` is with them.
+
+    Blends part and join nothing, but what they take off may leave skins on what is a little too large.
+    """
+    sharp = [f for f in features if not isinstance(f, BlendedEdges)]
+    return built if len(sharp) == len(features) else build(sharp)
+
+
 def without_crumbs(solid: Manifold) -> Manifold:
     """The solid without the crumbs that cuts left beside one large body; as it is where there are others."""
     shells = shells_of(solid)
@@ -162,6 +173,8 @@ def as_solid(feature: Feature) -> Manifold:
         return to_world(_repeated(feature), feature.frame)
     if isinstance(feature, Body):
         return build(feature.features)
+    if isinstance(feature, BlendedEdges):
+        return feature.volume
     if isinstance(feature, Loft):
         return to_world(_touching(_loft(feature), feature.frame), feature.frame)
     return to_world(_holes(feature), feature.frame)
