@@ -90,8 +90,8 @@ def _editable(part: Part, work: SlabWork, limit: int) -> list[Feature]:
     """Write slab work within the limit of numbers: coarser, or without what matters least."""
     over: list[Feature] = []
     # an arc has many corners and few numbers: start well before the corners alone would fit
-    steps = [c for c in COARSENESS if work.points(c) <= 5 * limit] or [COARSENESS[-1]]
-    for coarse in COARSENESS[COARSENESS.index(steps[0]) :]:
+    first = next((c for c in COARSENESS if work.points(c) <= 5 * limit), COARSENESS[-1])
+    for coarse in COARSENESS[COARSENESS.index(first) :]:
         features = work.features(coarse)
         if count_numbers(features) <= limit:
             if not over:

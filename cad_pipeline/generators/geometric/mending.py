@@ -224,7 +224,7 @@ def _consider_outlines(
         if sum(chain[0].sign > 0 for chain in work.chains) > MOST_FEATURES:
             continue
         for coarse in (1.0, 30.0) if work.points(1.0) < 150 else (30.0,):
-            if work.points(coarse) > 150:
+            if coarse > 1.0 and work.points(coarse) > 150:
                 continue
             features = _flipped(work.features(coarse), mode)
             if not features or len(features) > MOST_FEATURES:
