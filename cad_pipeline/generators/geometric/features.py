@@ -17,7 +17,6 @@ from cad_pipeline.generators.geometric.shapes2d import Outline, Shape2D
 Manifold = Any
 
 __all__ = [
-    "STATEMENT",
     "Blend",
     "BlendKind",
     "BlendedEdges",
@@ -38,10 +37,13 @@ __all__ = [
     "count_statements",
     "length",
     "runs",
+    "weight_of",
 ]
 
-# a statement is as much to read as so many numbers
+# a statement is as much to read as so many numbers; where there are many, each further one is hard to survey
 STATEMENT = 5
+MANY = 15
+STATEMENT_OF_MANY = 30
 
 
 class Mode(enum.Enum):
@@ -313,7 +315,12 @@ def count_statements(features: Sequence[Feature]) -> int:
 
 def length(features: Sequence[Feature]) -> int:
     """How much there is to read, in numbers: each statement counts besides."""
-    return count_numbers(features) + STATEMENT * count_statements(features)
+    return count_numbers(features) + weight_of(count_statements(features))
+
+
+def weight_of(statements: int) -> int:
+    """How much so many statements are to read, in numbers."""
+    return STATEMENT * min(statements, MANY) + STATEMENT_OF_MANY * max(statements - MANY, 0)
 
 
 def _key(prism: Extrusion) -> tuple[object, ...]:

@@ -163,10 +163,10 @@ def _count_numbers(source: str) -> int:
 
 def _length(source: str) -> int:
     """How much there is to read in a text, in numbers: each statement that makes something counts besides."""
-    from cad_pipeline.generators.geometric.features import STATEMENT
+    from cad_pipeline.generators.geometric.features import weight_of
 
-    made = (n for n in parse(source).body if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call))
-    return _count_numbers(source) + STATEMENT * sum(1 for _ in made)
+    made = (n.value for n in parse(source).body if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call))
+    return _count_numbers(source) + weight_of(sum(ast.unparse(call.func) != "cq.Workplane" for call in made))
 
 
 def _size(mesh: Mesh) -> str:

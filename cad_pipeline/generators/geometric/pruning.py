@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cad_pipeline.generators.geometric.features import (
-    STATEMENT,
     Body,
     Extrusion,
     Feature,
@@ -15,6 +14,7 @@ from cad_pipeline.generators.geometric.features import (
     Repeated,
     count_numbers,
     count_statements,
+    weight_of,
 )
 from cad_pipeline.generators.geometric.judging import Judge
 from cad_pipeline.generators.geometric.shapes2d import Circle
@@ -24,9 +24,6 @@ __all__ = ["lightened", "pruned"]
 
 # a feature whose whole volume is worth more than so many times its price is not asked about
 _CLEARLY_WORTH = 3.0
-# a program of more features than this is hard to survey: each of them must be worth more, in numbers
-_MANY = 15
-_STATEMENT_OF_MANY = 30
 
 
 def pruned(features: Sequence[Feature], target: Manifold, price: float) -> list[Feature]:
@@ -49,8 +46,8 @@ def pruned(features: Sequence[Feature], target: Manifold, price: float) -> list[
 
 def _length(feature: Feature, program: Sequence[Feature]) -> int:
     """How much there is to read in one of a program's features, in numbers."""
-    statement = STATEMENT if count_statements(program) <= _MANY else _STATEMENT_OF_MANY
-    return feature.numbers + statement * count_statements([feature])
+    statements = count_statements(program)
+    return feature.numbers + weight_of(statements) - weight_of(statements - count_statements([feature]))
 
 
 def lightened(features: Sequence[Feature], excess: int) -> list[Feature]:

@@ -98,7 +98,8 @@ def _drilled(part: Part, filled: Filled | None, found: list[Candidate]) -> list[
 def _blended(part: Part, base: Part, filled: Filled | None, reached: float) -> list[Candidate]:
     """Explain the part with sharp edges and blend what explains it: before its bores are drilled, if it can be then.
 
-    Blends that are little of what is missing are left alone; the sharp part is mended where they are much of it.
+    Blends that are little of what is missing are left alone; the sharp part is mended where they are much of it, and
+    nothing better is known.
     """
     if reached > part.enough(1.0 - SHORT * part.price):
         return []
@@ -107,11 +108,17 @@ def _blended(part: Part, base: Part, filled: Filled | None, reached: float) -> l
     missing = (1.0 - reached) * part.solid.volume()
     if sharp is None or sharp.volume < LITTLE * missing:
         return []
-    # what is sharp takes less effort
-    effort = Effort(int(HALF * Effort.of(len(sharp.part.faces)).left))
-    best = _searched(replace(sharp.part, effort=effort), mending=sharp.volume > HALF * missing)[0:1]
-    made = (scored(part, f"{c.program.route} blended", [*c.program.features, *sharp.blends]) for c in best)
-    return _drilled(part, filled if early else None, [c for c in made if c])
+    found: list[Candidate] = []
+    # what is sharp takes less effort, and is plain more often than not
+    for mending in (False, True):
+        effort = Effort(int(HALF * Effort.of(len(sharp.part.faces)).left))
+        best = _searched(replace(sharp.part, effort=effort), mending=mending)[0:1]
+        made = (scored(part, f"{c.program.route} blended", [*c.program.features, *sharp.blends]) for c in best)
+        found += _drilled(part, filled if early else None, [c for c in made if c])
+        well = any(c.score > reached for c in found)
+        if well or sharp.volume < HALF * missing or reached > part.enough(SHORTLY_MENDED):
+            break
+    return found
 
 
 def _without_bores(part: Part, frames: list[Frame], depth: int = 0, *, mending: bool = True) -> list[Candidate]:
