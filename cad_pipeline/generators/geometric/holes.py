@@ -88,12 +88,7 @@ def _drilled(features: Sequence[Feature], target: Manifold, scale: Scale) -> lis
     for _, hole in sorted(holes, key=lambda h: h[0]):
         for k, other in enumerate(merged):
             if _alike(hole, other, scale):
-                points = [
-                    p[:2] for p in other.frame.to_local(hole.frame.to_world(np.array([[*q, 0.0] for q in hole.points])))
-                ]
-                new = [(float(x), float(y)) for x, y in points]
-                new = [p for p in new if all(math.dist(p, q) > scale.level for q in other.points)]
-                merged[k] = replace(other, points=(*other.points, *new))
+                merged[k] = _together(other, hole, scale)
                 break
         else:
             merged.append(hole)
@@ -134,11 +129,27 @@ def _levels(features: Sequence[Feature], frame: Frame) -> list[float]:
 
 
 def _alike(a: Hole, b: Hole, scale: Scale) -> bool:
+    """Whether two drillings are one: of one height, or plain ones through all, which may start higher up as well."""
     if not np.allclose(a.frame.axes, b.frame.axes, atol=1e-9):
         return False
-    level = float(b.frame.to_local(a.frame.origin[None])[0][2])
-    same = (a.diameter, a.counterbore, a.countersink, a.depth) == (b.diameter, b.counterbore, b.countersink, b.depth)
-    return same and abs(level) < 2e-5 * scale.size
+    if (a.diameter, a.counterbore, a.countersink, a.depth) != (b.diameter, b.counterbore, b.countersink, b.depth):
+        return False
+    plain = a.depth is None and a.counterbore is None and a.countersink is None
+    return plain or abs(_above(a, b)) < 2e-5 * scale.size
+
+
+def _above(a: Hole, b: Hole) -> float:
+    """How much higher the mouths of `a` are than those of `b`, in mm."""
+    return float(b.frame.to_local(a.frame.origin[None])[0][2])
+
+
+def _together(a: Hole, b: Hole, scale: Scale) -> Hole:
+    """Two drillings as one from the higher of their mouths, each place once."""
+    higher, other = (b, a) if _above(b, a) > 2e-5 * scale.size else (a, b)
+    places = higher.frame.to_local(other.frame.to_world(np.array([[*p, 0.0] for p in other.points])))
+    new = [(float(x), float(y)) for x, y, _ in places]
+    new = [p for p in new if all(math.dist(p, q) > scale.level for q in higher.points)]
+    return replace(higher, points=(*higher.points, *new))
 
 
 def _by_frame(features: Sequence[Feature], scale: Scale) -> list[tuple[Frame, list[_Bore]]]:
