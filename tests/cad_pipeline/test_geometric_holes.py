@@ -106,6 +106,19 @@ def test_holes_of_different_depth_stay_apart():
     assert sorted(h.depth for h in found.holes) == [10, 15]
 
 
+def test_holes_through_all_from_different_heights_are_one_drilling():
+    step = Extrusion(UP, Rectangle((-20.0, 0.0), (20.0, 20.0)), 20.0, 28.0)
+    cuts = [bore(10, 5, 4, 0, 20), bore(-20, 0, 4, 0, 28), bore(25, -5, 4, 0, 20)]
+    (hole,) = drill(*cuts, base=(PLATE, step)).holes
+    assert len(hole.points) == 3 and hole.depth is None and hole.frame.origin[2] == pytest.approx(28)
+    # a hole through two ears is one
+    ears = [Extrusion(UP, Rectangle((0.0, 0.0), (20.0, 20.0)), low, low + 4.0) for low in (30.0, 50.0)]
+    pillar = Extrusion(UP, Rectangle((12.0, 0.0), (6.0, 20.0)), 20.0, 54.0)
+    cuts = [bore(-2, 0, 4, 0, 20), *(bore(-2, 0, 4, low, low + 4) for low in (30.0, 50.0))]
+    (hole,) = drill(*cuts, base=(PLATE, pillar, *ears)).holes
+    assert hole.points == ((-2.0, 0.0),) and hole.frame.origin[2] == pytest.approx(54)
+
+
 def test_a_hole_may_come_from_the_side():
     # along x the plate's frame has y to the right and z upwards
     (hole,) = drill(bore(5, 10, 6, 12, 30, SIDE)).holes

@@ -11,6 +11,7 @@ import pytest
 
 from cad_pipeline.generators.geometric.agreement import agreed
 from cad_pipeline.generators.geometric.boxes import lined_up
+from cad_pipeline.generators.geometric.candidate import scored
 from cad_pipeline.generators.geometric.emit import emit
 from cad_pipeline.generators.geometric.features import (
     Body,
@@ -23,13 +24,16 @@ from cad_pipeline.generators.geometric.features import (
     Moves,
     Repeated,
     Revolution,
+    count_numbers,
     count_statements,
 )
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
+from cad_pipeline.generators.geometric.part import Part
 from cad_pipeline.generators.geometric.pruning import pruned
 from cad_pipeline.generators.geometric.scale import Scale
+from cad_pipeline.generators.geometric.search import _carried_on
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Rectangle, Segment
-from cad_pipeline.generators.geometric.solids import build, iou
+from cad_pipeline.generators.geometric.solids import build, iou, mesh_of
 
 WORLD = Frame(np.zeros(3), np.eye(3))
 SKEW = frame_along(np.array([0.3, 0.4, np.sqrt(0.75)]), np.array([5.0, -3.0, 2.0]))
@@ -187,3 +191,17 @@ def test_a_long_program_is_held_to_what_each_statement_brings() -> None:
 
 def blocks(count: int) -> list[Feature]:
     return [Extrusion(WORLD, Rectangle((9.0 * k - 36.0, -8.0), (6.0, 20.0)), 6.0, 10.0 + k) for k in range(count)]
+
+
+def test_the_best_program_is_mended_with_the_numbers_that_rows_save() -> None:
+    whole: list[Feature] = [plate(WORLD), *slots(WORLD), *blocks(3)]
+    vertices, faces = mesh_of(build(whole))
+    part = Part(vertices, faces, build(whole), SCALE)
+    short = scored(part, "slabs 0", [plate(WORLD), *slots(WORLD)])
+    assert short is not None and short.iou < 0.99
+    (again,) = _carried_on(part, [short])
+    assert again.iou > 0.9999 and again.program.route == "slabs 0 again"
+    assert again.program.numbers < count_numbers(whole)
+    # what is close is left alone, and so is what has no room for more
+    assert _carried_on(part, [again]) == []
+    assert _carried_on(replace(part, limit=10), [short]) == []

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from cad_pipeline.generators.geometric.agreement import agreed
 from cad_pipeline.generators.geometric.blending import unblended
 from cad_pipeline.generators.geometric.bores import Filled, fill_bores
 from cad_pipeline.generators.geometric.candidate import Candidate, scored
@@ -25,6 +26,7 @@ from cad_pipeline.generators.geometric.pruning import lightened
 from cad_pipeline.generators.geometric.rods import rods
 from cad_pipeline.generators.geometric.room import Room, silhouette_features
 from cad_pipeline.generators.geometric.scale import Scale
+from cad_pipeline.generators.geometric.solids import build
 from cad_pipeline.generators.geometric.turned import axis_frame, explain_turned, turned_share
 
 __all__ = ["search"]
@@ -45,6 +47,8 @@ SHORT = 14
 # programs and pieces of more numbers than this may well be said more shortly
 LONG = 90
 LONG_PIECE = 50
+# a program of fewer numbers than this share of the limit may have more
+LEFT = 0.95
 # blends that are less of what is missing than this are not looked at
 LITTLE = 0.2
 # a piece's share of the numbers, in shares of the triangles, and what it may have in any case
@@ -62,7 +66,24 @@ TURNS_WELL = 0.99
 
 def search(part: Part) -> list[Candidate]:
     """Return candidate programs, best score first: made of features, and, where that fails, of contours."""
-    return _searched(part, blending=True)
+    found = _searched(part, blending=True)
+    return sorted([*found, *_carried_on(part, found)], key=lambda c: -c.score)
+
+
+def _carried_on(part: Part, found: Sequence[Candidate]) -> list[Candidate]:
+    """Mend the best program with the numbers that it saves once its features agree, where it is not close."""
+    best = next(iter(found), None)
+    if best is None or not HALF < best.iou < part.enough(SERVES):
+        return []
+    features = agreed(best.program.features, part.solid, part.scale, part.price)
+    if count_numbers(features) > LEFT * part.limit:
+        return []
+    frames = candidate_frames(part.vertices, part.faces)
+    effort = Effort(int(HALF * Effort.of(len(part.faces)).left))
+    budget = Budget(part.limit, part.price, 5 * part.price, steps=MOST_PRISMS, effort=effort)
+    more = mend(features, build(features), part.solid, frames, part.scale, budget)
+    again = scored(part, f"{best.program.route} again", more) if len(more) > len(features) else None
+    return [] if again is None else [again]
 
 
 def _searched(part: Part, *, blending: bool = False, mending: bool = True) -> list[Candidate]:
