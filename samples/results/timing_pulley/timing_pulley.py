@@ -3,51 +3,42 @@
 import cadquery as cq
 
 # Dimensions
-base_height   = 1.5   # mm
-base_d        = 36.0  # mm
-step_height   = 11.0  # mm
-boss_height   = 1.5   # mm
-boss_d        = 36.0  # mm
-step_height_2 = 8.0   # mm
-hole_z        = 10.0  # mm: height of the mouth
-hole_d        = 4.2   # mm: tap drill of M5
-hole_depth    = 7.0   # mm
-hole_d_2      = 8.0   # mm
-step_top = base_height + step_height
-boss_top = step_top + boss_height
+base_height   = 1.5     # mm
+base_d        = 36.0    # mm
+boss_z        = 12.5    # mm: height above the datum
+boss_height   = 1.5     # mm
+boss_d        = 36.0    # mm
+turned_d      = 30.691  # mm
+pocket_count  = 20      # count
+turned_d_2    = 20.0    # mm
+turned_height = 8.0     # mm
+hole_z        = 10.0    # mm: height of the mouth
+hole_d        = 4.2     # mm: tap drill of M5
+hole_depth    = 7.0     # mm
+boss_top = boss_z + boss_height
+turned_top = boss_top + turned_height
 
 xy = cq.Workplane("XY")
+xz = cq.Workplane("XZ")
 yz = cq.Workplane("YZ")
 
 part = xy.circle(base_d / 2).extrude(base_height)
-part = part.union(xy.workplane(offset=base_height).moveTo(7.2769, -13.5104).lineTo(7.8857, -13.16434)
-    .threePointArc((7.961808, -10.95851), (10.0832, -11.56775)).radiusArc((11.56775, -10.0832), -15.34554)
-    .threePointArc((10.95851, -7.961808), (13.16434, -7.8857)).radiusArc((14.11747, -6.0151), -15.3456)
-    .threePointArc((12.88257, -4.185814), (14.95685, -3.43174)).radiusArc((15.2853, -1.35814), -15.34563)
-    .threePointArc((13.54551, 0.0), (15.2853, 1.35814)).radiusArc((14.95685, 3.43174), -15.34563)
-    .threePointArc((12.88257, 4.185814), (14.11747, 6.0151)).radiusArc((13.16434, 7.8857), -15.3456)
-    .threePointArc((10.95851, 7.961808), (11.56775, 10.0832)).radiusArc((10.0832, 11.56775), -15.34554)
-    .threePointArc((7.961808, 10.95851), (7.8857, 13.16434)).radiusArc((6.0151, 14.11747), -15.3456)
-    .threePointArc((4.185814, 12.88257), (3.43174, 14.95685)).radiusArc((1.35814, 15.2853), -15.34563)
-    .threePointArc((0.0, 13.54551), (-1.35814, 15.2853)).radiusArc((-3.43174, 14.95685), -15.34563)
-    .threePointArc((-4.185814, 12.88257), (-6.0151, 14.11747)).radiusArc((-7.8857, 13.16434), -15.3456)
-    .threePointArc((-7.961808, 10.95851), (-10.0832, 11.56775)).radiusArc((-11.56775, 10.0832), -15.34554)
-    .threePointArc((-10.95851, 7.961808), (-13.16434, 7.8857)).radiusArc((-14.11747, 6.0151), -15.3456)
-    .threePointArc((-12.88257, 4.185814), (-14.95685, 3.43174)).radiusArc((-15.2853, 1.35814), -15.34563)
-    .threePointArc((-13.54551, 0.0), (-15.2853, -1.35814)).radiusArc((-14.95685, -3.43174), -15.34563)
-    .threePointArc((-12.88257, -4.185814), (-14.11747, -6.0151)).radiusArc((-13.16434, -7.8857), -15.3456)
-    .threePointArc((-10.95851, -7.961808), (-11.56775, -10.0832)).radiusArc((-10.0832, -11.56775), -15.34554)
-    .threePointArc((-7.961808, -10.95851), (-7.8857, -13.16434)).radiusArc((-6.0151, -14.11747), -15.3456)
-    .threePointArc((-4.185814, -12.88257), (-3.43174, -14.95685)).radiusArc((-1.35814, -15.2853), -15.34563)
-    .threePointArc((0.0, -13.54551), (1.35814, -15.2853)).radiusArc((3.43174, -14.95685), -15.34563)
-    .threePointArc((4.185814, -12.88257), (6.0151, -14.11747)).lineTo(6.6529, -13.82834).close()
-    .extrude(step_height))
-part = part.union(xy.workplane(offset=step_top).circle(boss_d / 2).extrude(boss_height))
-part = part.union(xy.workplane(offset=boss_top).moveTo(9.856, 0.47634).lineTo(9.777, 2.1)
-    .threePointArc((-10.00019, 0.0008), (9.777, -2.0984)).lineTo(9.8386, -0.93063).lineTo(9.85986, -0.5353)
-    .radiusArc((9.8859, -0.12137), 16.89795).lineTo(9.8776, 0.0738).lineTo(9.86806, 0.23135).close()
-    .extrude(step_height_2))
+part = part.union(xy.workplane(offset=boss_z).circle(boss_d / 2).extrude(boss_height))
+part = part.union(xz.polyline([(turned_d / 2, base_height), (turned_d / 2, boss_z), (0.0, boss_z),
+    (0.0, base_height)]).close().revolve(360, (0, 0, 0), (0, 1, 0)))
+one_pocket = (cq.Workplane("XY").workplane(offset=base_height).moveTo(15.1506, -1.1924).lineTo(15.19617, -0.19893)
+    .lineTo(15.19226, 0.0).lineTo(15.19617, 0.19893).lineTo(15.1506, 1.1924).lineTo(15.12906, 1.38536)
+    .lineTo(15.0851, 1.393).threePointArc((13.54314, -0.021534), (15.12906, -1.3866)).close()
+    .extrude(boss_z - base_height))
+part = part.cut(xy.polarArray(0, 0, 360, pocket_count).eachpoint(one_pocket, True))
+one_pocket_2 = (cq.Workplane("XY").workplane(offset=base_height).polyline([(-14.95444, -3.43046),
+    (-14.95444, -7.15636), (-13.5718, -7.15636), (-13.82834, -6.6529), (-14.11747, -6.0151), (-13.9163, -5.9864),
+    (-13.7214, -5.9289), (-13.5718, -5.8599), (-13.5718, -3.37633), (-13.60736, -3.35765), (-14.8168, -3.35765)])
+    .close().extrude(boss_z - base_height))
+part = part.cut(xy.polarArray(0, 0, 360, pocket_count).eachpoint(one_pocket_2, True))
+part = part.union(xz.polyline([(turned_d_2 / 2, boss_top), (turned_d_2 / 2, turned_top), (0.0, turned_top),
+    (0.0, boss_top)]).close().revolve(360, (0, 0, 0), (0, 1, 0)))
 part = part.copyWorkplane(yz.workplane(offset=hole_z)).pushPoints([(0.0, 18.0)]).hole(hole_d, depth=hole_depth)
-part = part.copyWorkplane(xy.workplane(offset=boss_top + step_height_2)).hole(hole_d_2)
+part = part.copyWorkplane(xy.workplane(offset=turned_top)).hole(8.0)
 
 result = part
