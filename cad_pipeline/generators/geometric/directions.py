@@ -10,8 +10,10 @@ from cad_pipeline.generators.geometric.frame import Frame, frame_along, straight
 __all__ = ["candidate_frames", "prismatic_share"]
 
 Vectors = NDArray[np.float64]
-# a direction so near to an axis of the world is it, but for rounding, or what thinning did to a fine mesh
-_ON_AXIS = 1e-4
+# a direction so near to an axis of the world is it, but for float32's rounding
+_FLOAT32_NOISE = 2e-5
+# a mesh of so many triangles was thinned, or measured: it knows its directions less well
+_FINE, _ON_AXIS = 30_000, 1e-4
 
 
 def candidate_frames(vertices: Vectors, faces: NDArray[np.int64], most: int = 4) -> list[Frame]:
@@ -57,8 +59,9 @@ def _clusters(normals: Vectors, area: Vectors, most: int = 12) -> list[tuple[Vec
     weight = np.bincount(group, weights=area)
     total = np.stack([np.bincount(group, weights=area * folded[:, k]) for k in range(3)], axis=1)
     found: list[tuple[Vectors, float]] = []
+    within = _FLOAT32_NOISE if len(normals) < _FINE else _ON_AXIS
     for k in np.argsort(-weight):
-        direction = straightened(total[k] / np.linalg.norm(total[k]), _ON_AXIS)
+        direction = straightened(total[k] / np.linalg.norm(total[k]), within)
         if all(abs(float(direction @ d)) < 0.9999 for d, _ in found):
             found.append((direction, float(weight[k])))
         if len(found) >= most:
