@@ -83,7 +83,9 @@ class Rims:
 def blend_strips(vertices: Floats, faces: Ints, facets: Facets, scale: Scale, least: float) -> list[Strip]:
     """Every strip of facets that blends an edge by one radius or one set-back, if those of a size fill `least` mm³."""
     rims = rims_of(vertices, faces, facets)
-    return [*_fillets(vertices, faces, facets, rims, scale, least), *_chamfers(vertices, faces, facets, rims, scale)]
+    corners = _corners_of(faces, facets)
+    fillets = _fillets(vertices, corners, facets, rims, scale, least)
+    return [*fillets, *_chamfers(vertices, corners, facets, rims, scale)]
 
 
 def rims_of(vertices: Floats, faces: Ints, facets: Facets) -> Rims:
@@ -102,9 +104,10 @@ def rims_of(vertices: Floats, faces: Ints, facets: Facets) -> Rims:
 # -- fillets --------------------------------------------------------------------------------------------------------
 
 
-def _fillets(vertices: Floats, faces: Ints, facets: Facets, rims: Rims, scale: Scale, least: float) -> Iterator[Strip]:
+def _fillets(
+    vertices: Floats, corners: list[Ints], facets: Facets, rims: Rims, scale: Scale, least: float
+) -> Iterator[Strip]:
     bend = _bends(facets, rims)
-    corners = _corners_of(faces, facets)
     radius = np.divide(1.0, np.abs(bend), out=np.full(len(bend), np.inf), where=bend != 0)
     left = (radius > LEAST_SIZE * scale.size) & (radius < MOST_SIZE * scale.size)
     for _ in range(MOST_SIZES):
@@ -282,9 +285,8 @@ def _corners_of(faces: Ints, facets: Facets) -> list[Ints]:
 # -- chamfers -------------------------------------------------------------------------------------------------------
 
 
-def _chamfers(vertices: Floats, faces: Ints, facets: Facets, rims: Rims, scale: Scale) -> Iterator[Strip]:
+def _chamfers(vertices: Floats, corners: list[Ints], facets: Facets, rims: Rims, scale: Scale) -> Iterator[Strip]:
     """Strips whose facets stand evenly between two faces, by set-back."""
-    corners = _corners_of(faces, facets)
     for convex in (True, False):
         turn = rims.turn if convex else -rims.turn
         even = _even_facets(vertices, corners, facets, rims, turn, scale)

@@ -95,9 +95,7 @@ def datum_of(features: Sequence[Feature], tolerance: float) -> NDArray[np.float6
     base = features[0]
     while isinstance(base, Body | Twice | Repeated):
         base = base.features[0] if isinstance(base, Body) else base.feature
-    if isinstance(base, Revolution):
-        return base.frame.origin
-    if isinstance(base, Hole | BlendedEdges):
+    if isinstance(base, Revolution | Hole | BlendedEdges):
         return base.frame.origin
     low, shape = base.sections[0] if isinstance(base, Loft) else (base.low, base.shape)
     if isinstance(shape, Outline):

@@ -24,6 +24,7 @@ from cad_pipeline.generators.geometric.shapes2d import (
     Shape2D,
     Slot,
     circle_through,
+    signed_area,
 )
 from cad_pipeline.generators.geometric.symmetry import symmetrised
 
@@ -48,7 +49,7 @@ def fit_ring(ring: Points, fit: Fit) -> Shape2D | None:
     points = _clean(ring, fit.line)
     if len(points) < 3:
         return None
-    if _area(points) < 0:
+    if signed_area(points) < 0:
         points = points[::-1]
     circle = _as_circle(points, fit)
     if circle is not None:
@@ -60,12 +61,6 @@ def fit_ring(ring: Points, fit: Fit) -> Shape2D | None:
         or _as_regular(points, fit)
         or _as_outline(segments, fit)
     )
-
-
-def _area(p: Points) -> float:
-    x, y = p.T
-    after = _following(p)
-    return float((x * after[:, 1] - y * after[:, 0]).sum() / 2.0)
 
 
 def _clean(ring: Points, tolerance: float) -> Points:

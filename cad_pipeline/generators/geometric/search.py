@@ -79,11 +79,15 @@ def _carried_on(part: Part, found: Sequence[Candidate]) -> list[Candidate]:
     if count_numbers(features) > LEFT * part.limit:
         return []
     frames = candidate_frames(part.vertices, part.faces)
-    effort = Effort(int(HALF * Effort.of(len(part.faces)).left))
-    budget = Budget(part.limit, part.price, 5 * part.price, steps=MOST_PRISMS, effort=effort)
+    budget = Budget(part.limit, part.price, 5 * part.price, steps=MOST_PRISMS, effort=_half_an_effort(part))
     more = mend(features, build(features), part.solid, frames, part.scale, budget)
     again = scored(part, f"{best.program.route} again", more) if len(more) > len(features) else None
     return [] if again is None else [again]
+
+
+def _half_an_effort(part: Part) -> Effort:
+    """Half of what a part is worth when it is searched for the first time."""
+    return Effort(int(HALF * Effort.of(len(part.faces)).left))
 
 
 def _searched(part: Part, *, blending: bool = False, mending: bool = True) -> list[Candidate]:
@@ -132,8 +136,7 @@ def _blended(part: Part, base: Part, filled: Filled | None, reached: float) -> l
     found: list[Candidate] = []
     # what is sharp takes less effort, and is plain more often than not
     for mending in (False, True):
-        effort = Effort(int(HALF * Effort.of(len(sharp.part.faces)).left))
-        best = _searched(replace(sharp.part, effort=effort), mending=mending)[0:1]
+        best = _searched(replace(sharp.part, effort=_half_an_effort(sharp.part)), mending=mending)[0:1]
         made = (scored(part, f"{c.program.route} blended", [*c.program.features, *sharp.blends]) for c in best)
         found += _drilled(part, filled if early else None, [c for c in made if c])
         well = any(c.score > reached for c in found)

@@ -14,6 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.scale import Scale
+from cad_pipeline.generators.geometric.shapes2d import signed_area
 from cad_pipeline.generators.geometric.solids import Manifold, mesh_of, to_frame
 
 NEAR = 0.004
@@ -49,7 +50,7 @@ def shadow(solid: Manifold) -> BaseGeometry:
 
 
 def _areas(section: Any) -> BaseGeometry:
-    found = [(_area(ring), ring) for ring in map(np.asarray, section.to_polygons()) if len(ring) >= 3]
+    found = [(signed_area(ring), ring) for ring in map(np.asarray, section.to_polygons()) if len(ring) >= 3]
     if len(found) == 1 and found[0][0] > 0:
         # most sections are one outline, which needs no overlay; it runs as an overlay would leave it
         alone = Polygon(found[0][1][::-1])
@@ -62,12 +63,6 @@ def _areas(section: Any) -> BaseGeometry:
         filled = shapely.union_all([shapely.make_valid(Polygon(ring)) for _, ring in group])
         covered = covered.union(filled) if outer else covered.difference(filled)
     return covered
-
-
-def _area(ring: NDArray[np.float64]) -> float:
-    x, y = ring.T
-    following = np.concatenate((ring[1:], ring[:1]))
-    return float((x * following[:, 1] - y * following[:, 0]).sum() / 2.0)
 
 
 def levels(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Circle", "Outline", "Rectangle", "RegularPolygon", "Segment", "Shape2D", "Slot", "reflected"]
+__all__ = ["Circle", "Outline", "Rectangle", "RegularPolygon", "Segment", "Shape2D", "Slot", "reflected", "signed_area"]
 
 Points = NDArray[np.float64]
 Pair = tuple[float, float]
@@ -155,6 +155,13 @@ class Outline:
 
 
 Shape2D = Circle | Rectangle | Slot | RegularPolygon | Outline
+
+
+def signed_area(ring: Points) -> float:
+    """The area that a ring (n, 2) goes round; negative where it goes clockwise."""
+    x, y = ring.T
+    after = np.concatenate((ring[1:], ring[:1]))
+    return float((x * after[:, 1] - y * after[:, 0]).sum() / 2.0)
 
 
 def reflected(point: Pair, across: int, at: float) -> Pair:

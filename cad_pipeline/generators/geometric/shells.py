@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cad_pipeline.generators.geometric.facets import components
 
-__all__ = ["Shells", "shells_of"]
+__all__ = ["Shells", "mesh_of", "shells_of"]
 
 Manifold = Any
 # fewer are soon made, and keep what the kernel knows of the solid's precision
@@ -43,11 +43,16 @@ class Shells:
         return m3.Manifold(m3.Mesh64(self.vertices[used], faces.reshape(-1, 3).astype(np.uint64)))
 
 
+def mesh_of(solid: Manifold) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Vertices (n, 3) and faces (m, 3) of a solid."""
+    mesh = solid.to_mesh64()
+    return np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, dtype=np.int64)
+
+
 @lru_cache(maxsize=2)
 def shells_of(solid: Manifold) -> Shells:
     """Tell the shells of a solid apart; the last are remembered, as a solid is asked for several things in turn."""
-    mesh = solid.to_mesh64()
-    vertices, faces = np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, dtype=np.int64)
+    vertices, faces = mesh_of(solid)
     if not len(faces):
         return Shells(solid, vertices, faces, np.zeros(0, dtype=np.int64), np.zeros(0))
     label = components(len(vertices), np.vstack([faces[:, :2], faces[:, 1:]]))

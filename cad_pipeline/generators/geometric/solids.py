@@ -31,7 +31,7 @@ from cad_pipeline.generators.geometric.features import (
     Twice,
 )
 from cad_pipeline.generators.geometric.frame import Frame
-from cad_pipeline.generators.geometric.shells import shells_of
+from cad_pipeline.generators.geometric.shells import mesh_of, shells_of
 
 __all__ = [
     "Manifold",
@@ -70,12 +70,6 @@ def mesh_solid(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> Manif
         mesh.merge()
         solid = m3.Manifold(mesh)
     return None if solid.status() != m3.Error.NoError or solid.is_empty() else solid
-
-
-def mesh_of(solid: Manifold) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Vertices (n, 3) and faces (m, 3) of a solid."""
-    mesh = solid.to_mesh64()
-    return np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, dtype=np.int64)
 
 
 def to_frame(solid: Manifold, frame: Frame) -> Manifold:
