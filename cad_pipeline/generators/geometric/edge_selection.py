@@ -20,6 +20,7 @@ from cad_pipeline.generators.geometric.facets import Facets, components
 from cad_pipeline.generators.geometric.features import Selection
 from cad_pipeline.generators.geometric.numbers import nice, text
 from cad_pipeline.generators.geometric.scale import Scale
+from cad_pipeline.verify.compiled import compiled
 
 __all__ = ["selection"]
 
@@ -89,10 +90,10 @@ def _edges(vertices: Floats, faces: Ints, facets: Facets, segments: Floats, scal
     marked = _along(((rims.start + rims.end) / 2)[rows], segments, scale)
     order = np.argsort(label, kind="stable")
     runs = np.split(order, np.nonzero(np.diff(label[order]))[0] + 1)
-    made = [_edge(rims, rows[run], ends[:, run]) for run in runs]
     share = np.bincount(label, weights=rims.length[rows] * marked) / np.bincount(label, weights=rims.length[rows])
     if ((share > 0.02) & (share < 0.98)).any():
         return None
+    made = [_edge(rims, rows[run], ends[:, run]) for run in runs]
     first = np.unique(label, return_index=True)[1]
     normal = np.zeros((int(face.max()) + 1, 3))
     normal[face[flat]] = facets.normal[flat]
@@ -150,14 +151,22 @@ def _seams(rims: Rims, between: Ints, middle: Floats) -> list[tuple[Floats, Ints
 
 def _along(points: Floats, segments: Floats, scale: Scale) -> Mask:
     """Which of the points (n, 3) lie on a segment."""
-    on = np.zeros(len(points), dtype=bool)
-    start, along = segments[:, 0], segments[:, 1] - segments[:, 0]
-    square = np.maximum(np.einsum("ij,ij->i", along, along), 1e-300)
-    for some in np.array_split(np.arange(len(points)), 1 + len(points) * len(segments) // 500_000):
-        gap = points[some, None] - start
-        share = np.clip(np.einsum("ijk,jk->ij", gap, along) / square, 0.0, 1.0)
-        gap -= share[..., None] * along
-        on[some] = np.einsum("ijk,ijk->ij", gap, gap).min(axis=1, initial=np.inf) < scale.level**2
+    return _lie_on(points, segments[:, 0].copy(), segments[:, 1] - segments[:, 0], scale.level)
+
+
+@compiled
+def _lie_on(points: Floats, start: Floats, along: Floats, reach: float) -> Mask:
+    """Which of the points (n, 3) are nearer than `reach` to a segment from `start` (k, 3) `along` (k, 3)."""
+    on = np.zeros(len(points), dtype=np.bool_)
+    for i in range(len(points)):
+        for k in range(len(start)):
+            x, y, z = points[i, 0] - start[k, 0], points[i, 1] - start[k, 1], points[i, 2] - start[k, 2]
+            u, v, w = along[k, 0], along[k, 1], along[k, 2]
+            share = min(max((x * u + y * v + z * w) / max(u * u + v * v + w * w, 1e-300), 0.0), 1.0)
+            x, y, z = x - share * u, y - share * v, z - share * w
+            if x * x + y * y + z * z < reach * reach:
+                on[i] = True
+                break
     return on
 
 

@@ -144,7 +144,7 @@ def _steps(
         votes = Counter(s for k in sorted(blended) for s in supports[k])
         met = one_of_each_face(facets, [s for s, _ in votes.most_common()], sorted(beside - blended))
         normals, here = facets.normal[met], vertices[vertex]
-        off = np.einsum("ij,ij->i", normals, facets.centroid[met] - here)
+        off = (normals * (facets.centroid[met] - here)).sum(axis=1)
         step, hair = np.linalg.lstsq(normals, np.column_stack([off, np.ones(len(met))]), rcond=PARALLEL)[0].T
         left = np.abs(normals @ step - off).max(initial=0.0)
         if left > max(OFF * size, 4 * scale.noise) or np.linalg.norm(step) > FARTHEST * size:
