@@ -79,7 +79,8 @@ def _report(
         write_frame(pipe, Kind.PHASE, b"tessellating")
         mesh = tessellate(again.Solids(), deflection_mm=deflection * diagonal, angle_rad=angle_rad)
         measured["flaw"] = _flaw(mesh, again, "the STEP file's")
-        if Export.MESH in exports and not measured["flaw"]:
+        # a solid of flat faces and straight edges is meshed one way whatever the chords
+        if Export.MESH in exports and not measured["flaw"] and not _is_polyhedral(shape):
             own = tessellate(
                 shape.Solids(), deflection_mm=deflection * diagonal, angle_rad=angle_rad, chord=Chord.RELATIVE
             )
@@ -154,6 +155,16 @@ def _measure(shape: Any) -> dict[str, Any]:
         "high": high,
         "face_kinds": dict(sorted(kinds.items())),
     }
+
+
+def _is_polyhedral(shape: Any) -> bool:
+    """Whether all faces are flat and all edges straight."""
+    from OCP.BRepAdaptor import BRepAdaptor_Curve, BRepAdaptor_Surface
+    from OCP.GeomAbs import GeomAbs_Line, GeomAbs_Plane
+
+    flat = (BRepAdaptor_Surface(face.wrapped).GetType() == GeomAbs_Plane for face in shape.Faces())
+    straight = (BRepAdaptor_Curve(edge.wrapped).GetType() == GeomAbs_Line for edge in shape.Edges())
+    return all(flat) and all(straight)
 
 
 def _flaw(mesh: SharedMesh, meshed: Any, whose: str) -> str:

@@ -108,6 +108,19 @@ def test_forged_triangles_are_thrown_away(sandbox: ForkServerSandbox, tmp_path: 
         assert np.ptp(arrays["vertices"], axis=0) == pytest.approx((1, 2, 3))
 
 
+@pytest.mark.parametrize(
+    ("name", "flat"), [("box", True), ("chamfered", True), ("plates", True), ("hole", False), ("loft", False)]
+)
+def test_solids_of_flat_faces_and_straight_edges_are_known(name: str, flat: bool) -> None:
+    import cadquery as cq
+
+    from cad_sandbox.validating_stage import _is_polyhedral
+
+    made = eval(SHAPES[name][0], {"cq": cq})
+    assert _is_polyhedral(cq.Compound.makeCompound(made.solids().vals())) is flat
+
+
+
 _MUTATED = """
 import cadquery as cq, io, json, os, random, stat, struct
 from OCP.BinTools import BinTools
