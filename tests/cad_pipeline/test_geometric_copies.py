@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cadquery as cq
 import numpy as np
 import pytest
 
-from cad_pipeline.generators.geometric.copies import mirror_planes, mirrored_outline, paired, same_outline, with_images
+from cad_pipeline.generators.geometric.copies import (
+    mirror_planes,
+    mirrored_outline,
+    paired,
+    pairings,
+    same_outline,
+    with_images,
+)
 from cad_pipeline.generators.geometric.emit import emit
 from cad_pipeline.generators.geometric.features import (
     Extrusion,
@@ -53,6 +62,20 @@ def test_a_prism_and_its_image_become_one(frame: Frame, axis: int) -> None:
     assert iou(build([both]), build([one, other])) > 1 - 1e-9
     assert count_numbers([both]) < count_numbers([one, other])
     assert written([both]) == pytest.approx(build([one, other]).volume(), rel=1e-3)
+
+
+def test_of_a_program_two_of_one_run_pair_up_where_they_nearly_mirror_each_other() -> None:
+    block = Extrusion(WORLD, Rectangle((0.0, 0.0), (60.0, 60.0)), 0.0, 6.0)
+    one, other = (replace(hook(mirrored=m), mode=Mode.CUT) for m in (None, 0))
+    assert isinstance(other.shape, Outline)
+    off = Outline(tuple(replace(s, end=(s.end[0] + 0.01, s.end[1])) for s in other.shape.segments))
+    features = [block, one, replace(other, shape=off)]
+    assert list(pairings(features, 1e-3)) == []
+    ((kept, both),) = pairings(features, 0.05)
+    assert kept is block and isinstance(both, Twice) and both.mode is Mode.CUT
+    assert both.at == pytest.approx(2.505, abs=1e-6)
+    # what is added between them is not cut by the second
+    assert list(pairings([block, one, replace(block, high=7.0), other], 0.05)) == []
 
 
 def test_what_is_no_image_stays_apart() -> None:

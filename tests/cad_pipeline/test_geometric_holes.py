@@ -193,3 +193,17 @@ def test_a_cone_that_no_drill_makes_stays_told_once():
     hollow = Revolution(UP, Outline(tuple(Segment(p) for p in points)), Mode.CUT)
     made = drill(Repeated(hollow, UP, Moves(((0.0, 0.0), (12.0, 0.0))), Mode.CUT), base=(PLATE, inside))
     assert not made.holes and isinstance(made.features[-1], Repeated)
+
+
+def test_a_hole_in_what_another_has_drilled_is_not_drilled_again():
+    sunk, stray = bore(10, 5, 9, 14, 20), bore(10, 5, 5, 0, 14)
+    (hole,) = drill(sunk, stray, bore(10, 5, 5, -1, 21)).holes
+    assert (hole.diameter, hole.counterbore) == (5, (9, 6))
+
+
+def test_of_equal_holes_only_those_that_are_drilled_already_go():
+    (first, second) = drill(
+        bore(10, 5, 9, 14, 20), bore(10, 5, 5, 0, 14), bore(10, 5, 5, -1, 21), bore(-10, 5, 5, -1, 21)
+    ).holes
+    found = {hole.counterbore: len(hole.points) for hole in (first, second)}
+    assert found == {(9, 6): 1, None: 1}

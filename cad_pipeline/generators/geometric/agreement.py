@@ -15,6 +15,7 @@ import numpy as np
 from shapely.geometry import Polygon
 
 from cad_pipeline.generators.geometric.boxes import lined_up
+from cad_pipeline.generators.geometric.copies import pairings
 from cad_pipeline.generators.geometric.features import (
     Body,
     Extrusion,
@@ -97,8 +98,12 @@ def _gathered(
     """Write what is made again and again once, as long as it pays; with what was judged of the features."""
     for share in reversed(_NEAR):
         for _ in range(_MOST_TRIALS):
-            listings = list(_listings(features))
-            options = (place(option) for place, listing in listings for option in repeats(listing, share * scale.size))
+            near = share * scale.size
+            options = (
+                place(option)
+                for place, listing in list(_listings(features))
+                for option in itertools.chain(repeats(listing, near), pairings(listing, near))
+            )
             trials = sorted(options, key=length)
             for trial in trials[:2]:
                 saved = length(features) - length(trial)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from cad_pipeline.generators.geometric.features import (
     Hole,
     Repeated,
     Twice,
+    runs,
 )
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.numbers import nice
@@ -24,7 +26,16 @@ from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Rectangle, Segment, Slot, reflected
 from cad_pipeline.generators.geometric.solids import Manifold, iou, mirrored, to_frame
 
-__all__ = ["MirrorPlane", "mirror_planes", "mirrored_outline", "moved_copies", "paired", "same_outline", "with_images"]
+__all__ = [
+    "MirrorPlane",
+    "mirror_planes",
+    "mirrored_outline",
+    "moved_copies",
+    "paired",
+    "pairings",
+    "same_outline",
+    "with_images",
+]
 
 # what is shorter is said as quickly twice, and equal simple shapes are placed by their centres
 _LEAST_NUMBERS = 8
@@ -46,6 +57,15 @@ def paired(features: Sequence[Feature], near: float) -> list[Feature]:
                     break
         kept.append(feature)
     return kept
+
+
+def pairings(features: Sequence[Feature], near: float) -> Iterator[list[Feature]]:
+    """Each way to write two prisms of one run as one with its image; corners may be off by `near` mm."""
+    for run in runs(features):
+        for i, j in itertools.combinations([k for k in run if _long(features[k])], 2):
+            both = _together(features[i], features[j], near)
+            if both is not None:
+                yield [both if k == i else f for k, f in enumerate(features) if k != j]
 
 
 def _long(feature: Feature) -> bool:

@@ -14,6 +14,8 @@ __all__ = ["GENTLE_TURN", "MAX_TURN", "arc_end", "kept_corners"]
 Points = NDArray[np.float64]
 MAX_TURN = math.radians(50.0)
 GENTLE_TURN = math.radians(36.0)
+# how far in rad a line beside an arc may turn from its tangent
+TANGENT = 0.03
 
 
 @compiled
@@ -84,7 +86,20 @@ def _circle_fit(ring: Points, first: int, last: int) -> tuple[float, float, floa
 
 @compiled
 def arc_end(ring: Points, length: Points, turn: Points, i: int, n: int, tolerance: float) -> int:
-    """Index of the last point of an arc that starts at point `i`; `i + 1` if none does."""
+    """Index of the last point of an arc that starts at point `i`; `i + 1` if none does.
+
+    An arc that was thinned has uneven chords, and three near points tell its circle only roughly: such a one is looked
+    for where no even one begins, and must run as far as one that begins at the next point.
+    """
+    j = _arc_end(ring, length, turn, i, n, tolerance, False)
+    if j > i + 1:
+        return j
+    thinned = _arc_end(ring, length, turn, i, n, tolerance, True)
+    return thinned if thinned >= _arc_end(ring, length, turn, i + 1, n, tolerance, False) else j
+
+
+@compiled
+def _arc_end(ring: Points, length: Points, turn: Points, i: int, n: int, tolerance: float, thinned: bool) -> int:
     if i + 1 >= n or abs(turn[i + 1]) > MAX_TURN or length[i] > 2.2 * length[i + 1]:
         return i + 1
     sign = np.sign(turn[i + 1])
@@ -96,10 +111,15 @@ def arc_end(ring: Points, length: Points, turn: Points, i: int, n: int, toleranc
     while j < n:
         if np.sign(turn[j]) != sign or abs(turn[j]) > MAX_TURN:
             break
-        if abs(math.hypot(ring[j + 1, 0] - x, ring[j + 1, 1] - y) - r) > tolerance:
-            break
         if length[j] > 2.2 * longest:  # a tangent line that happens to touch the circle
             break
+        if abs(math.hypot(ring[j + 1, 0] - x, ring[j + 1, 1] - y) - r) > tolerance:
+            if not thinned:
+                break
+            fx, fy, fr, error = _circle_fit(ring, i, j + 1)
+            if error > tolerance:
+                break
+            x, y, r = fx, fy, fr
         longest = max(longest, length[j])
         j += 1
         if (j - i) % 4 == 0:
@@ -107,13 +127,17 @@ def arc_end(ring: Points, length: Points, turn: Points, i: int, n: int, toleranc
             if error <= tolerance:
                 x, y, r = fx, fy, fr
     segments = j - i
+    # where the lines beside it run on along its tangents, it is a round corner
+    before = math.asin(min(length[i] / (2.0 * r), 1.0))
+    behind = math.asin(min(length[j - 1] / (2.0 * r), 1.0))
+    tangent = abs(abs(turn[i]) - before) < TANGENT and abs(abs(turn[j % n]) - behind) < TANGENT
     if segments >= 3:
-        # a tessellated arc has even chords and gentle turns; a trapezoid's corners lie on a circle too
+        # a tessellated arc has even chords and gentle turns; a trapezoid's corners lie on a circle too, but more
+        # points do so by no chance
         chords = length[i:j] if segments <= 5 else length[i + 1 : j - 1]
-        even = chords.min() >= (0.85 if segments <= 5 else 0.4) * chords.max()
+        uneven = 0.4 if segments > 5 or (thinned and (tangent or segments > 3)) else 0.85
+        even = chords.min() >= uneven * chords.max()
         return j if even and np.abs(turn[i + 1 : j]).max() < GENTLE_TURN else i + 1
     a, b = length[i], length[i + 1]
     alike = abs(a - b) <= 0.02 * max(a, b)
-    half = abs(turn[i + 1]) / 2
-    tangent = abs(abs(turn[i]) - half) < 0.03 and abs(abs(turn[j % n]) - half) < 0.03
-    return j if alike and tangent and 2 * half > 0.05 else i + 1
+    return j if alike and tangent and abs(turn[i + 1]) > 0.05 else i + 1

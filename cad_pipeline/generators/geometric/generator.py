@@ -131,6 +131,7 @@ def _program(candidate: Candidate, part: Part, title: str) -> Program | None:
 def _written(program: FeatureProgram, part: Part, title: str) -> tuple[Text, float] | None:
     """Write a program without what is not worth reading, and say its IoU; None where it stays too long."""
     from cad_pipeline.generators.geometric.agreement import agreed
+    from cad_pipeline.generators.geometric.coaxial import turned_together
     from cad_pipeline.generators.geometric.emit import emit
     from cad_pipeline.generators.geometric.features import FeatureProgram
     from cad_pipeline.generators.geometric.holes import drilled_about_blends
@@ -138,7 +139,8 @@ def _written(program: FeatureProgram, part: Part, title: str) -> tuple[Text, flo
     from cad_pipeline.generators.geometric.solids import build, iou, without_crumbs
 
     settled = agreed(program.features, part.solid, part.scale, part.price)
-    features = drilled_about_blends(pruned(settled, part.solid, part.price), part.solid, part.scale)
+    holed = drilled_about_blends(pruned(settled, part.solid, part.price), part.solid, part.scale)
+    features = turned_together(holed, part.scale)
     for _ in range(_TRIES_AT_LENGTH):
         solid = build(features)
         reached = iou(without_crumbs(solid) if part.bodies == 1 else solid, part.solid)

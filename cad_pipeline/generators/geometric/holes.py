@@ -28,9 +28,12 @@ from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle
-from cad_pipeline.generators.geometric.solids import Manifold, build, iou, to_frame
+from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build, iou, to_frame
 
 __all__ = ["drilled", "drilled_about_blends"]
+
+# a drill that meets less than this share of itself drills nothing
+_NOTHING_LEFT = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,30 @@ def _drilled(features: Sequence[Feature], target: Manifold, scale: Scale) -> lis
                 break
         else:
             merged.append(hole)
-    return [*rest.values(), *merged]
+    return [*rest.values(), *_once(merged, list(rest.values()), scale)]
+
+
+def _once(holes: list[Hole], rest: Sequence[Feature], scale: Scale) -> list[Hole]:
+    """Leave out places at which a plain hole is drilled where others of its axis have left nothing to drill."""
+    kept: list[Hole] = list(holes)
+    for hole in holes:
+        others = [h for h in kept if h is not hole and _share_an_axis(h, hole, scale)]
+        if not others or hole.counterbore or hole.countersink:
+            continue
+        left = m3.Manifold.batch_boolean([build(rest), *map(as_solid, others)], m3.OpType.Subtract)
+        drills = {point: as_solid(replace(hole, points=(point,))) for point in hole.points}
+        needed = tuple(p for p, d in drills.items() if (d ^ left).volume() > _NOTHING_LEFT * d.volume())
+        place = next(k for k, h in enumerate(kept) if h is hole)
+        kept[place : place + 1] = [replace(hole, points=needed)] if needed else []
+    return kept
+
+
+def _share_an_axis(a: Hole, b: Hole, scale: Scale) -> bool:
+    """Whether a place of one hole is on the axis of a place of another."""
+    if abs(abs(float(a.frame.axes[2] @ b.frame.axes[2])) - 1) > 1e-9:
+        return False
+    there = b.frame.to_local(a.frame.to_world(np.array([[*p, 0.0] for p in a.points])))[:, :2]
+    return bool((np.linalg.norm(there[:, None] - np.array(b.points)[None], axis=2) < scale.level).any())
 
 
 def _apart(feature: Feature, scale: Scale) -> list[Feature]:
