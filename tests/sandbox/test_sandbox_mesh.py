@@ -120,7 +120,6 @@ def test_solids_of_flat_faces_and_straight_edges_are_known(name: str, flat: bool
     assert _is_polyhedral(cq.Compound.makeCompound(made.solids().vals())) is flat
 
 
-
 _MUTATED = """
 import cadquery as cq, io, json, os, random, stat, struct
 from OCP.BinTools import BinTools

@@ -13,6 +13,7 @@ import manifold3d as m3
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_pipeline.generators.geometric.chords import chords_of
 from cad_pipeline.generators.geometric.copies import MirrorPlane, mirror_planes, moved_copies, with_images
 from cad_pipeline.generators.geometric.cycles import Cycle, turned_copies
 from cad_pipeline.generators.geometric.difference import Difference
@@ -96,7 +97,7 @@ def mend(
     refused: set[tuple[int, ...]] = set()
     for _ in range(budget.steps):
         gained = False
-        for key, piece, mode in state.largest(refused, scale)[: budget.pieces]:
+        for key, piece, mode in _largest(state, refused, scale, budget.pieces):
             if state.iou > 0.99995 or not budget.effort.spend():
                 return done
             choice = explain(piece, mode, state, frames, rooms, scale, budget)
@@ -113,6 +114,21 @@ def mend(
         if not gained:
             return done
     return done
+
+
+def _largest(
+    state: Difference, refused: set[tuple[int, ...]], scale: Scale, count: int
+) -> list[tuple[tuple[int, ...], Manifold, Mode]]:
+    """The largest pieces of the difference, without those that are only how curved walls were meshed."""
+    found = []
+    for key, piece, mode in state.largest(refused, scale):
+        if chords_of(state.target).is_skin(piece):
+            refused.add(key)
+            continue
+        found.append((key, piece, mode))
+        if len(found) == count:
+            break
+    return found
 
 
 def rooms_of(target: Manifold, frames: Sequence[Frame], scale: Scale) -> list[Room]:
