@@ -6,11 +6,19 @@ import numpy as np
 import pytest
 
 from cad_pipeline.generators.geometric.coaxial import turned_together
-from cad_pipeline.generators.geometric.features import Extrusion, Mode, Revolution
+from cad_pipeline.generators.geometric.features import (
+    BlendedEdges,
+    BlendKind,
+    Extrusion,
+    Mode,
+    Revolution,
+    Selection,
+    about_blends,
+)
 from cad_pipeline.generators.geometric.frame import frame_along
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Rectangle, Segment
-from cad_pipeline.generators.geometric.solids import build, iou
+from cad_pipeline.generators.geometric.solids import as_solid, build, iou
 
 SCALE = Scale(75.0, 3e-5)
 UP = frame_along(np.array([0.0, 0.0, 1.0]), np.zeros(3))
@@ -67,3 +75,13 @@ def test_what_is_added_between_parts_two_cuts_unless_it_stands_aside(aside):
     cuts = [bore(5, 4, 6, 0, 5), boss, cone(5, 4, 6, 5, 10, 20)]
     found = together(*cuts)
     assert len(found) == 3 if aside else found == [PLATE, *cuts]
+
+
+def test_what_stands_before_a_blend_is_not_told_with_what_comes_after_it():
+    taken = as_solid(cone(-20, 10, 2, 18, 3, 20))
+    blend = BlendedEdges(BlendKind.CHAMFER, 0.5, Selection(".edges()", 4), taken, Mode.CUT)
+    features = [PLATE, bore(5, 4, 6, 0, 18), blend, cone(5, 4, 6, 18, 10, 20)]
+    assert about_blends(features, lambda some: turned_together(some, SCALE)) == features
+    before, after = bore(5, 4, 8, 18, 20), [bore(-9, 4, 6, 0, 18), cone(-9, 4, 6, 18, 10, 20)]
+    found = about_blends([PLATE, before, blend, *after], lambda some: turned_together(some, SCALE))
+    assert found[:3] == [PLATE, before, blend] and len(found) == 4

@@ -7,7 +7,7 @@ its frame, so a feature on any axis is written like any other. Lengths in mm.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ __all__ = [
     "Selection",
     "Turns",
     "Twice",
+    "about_blends",
     "count_numbers",
     "count_statements",
     "length",
@@ -295,6 +296,18 @@ def runs(features: Sequence[Feature]) -> list[list[int]]:
             found.append([])
         found[-1].append(k)
     return found
+
+
+def about_blends(features: Sequence[Feature], rewrite: Callable[[Sequence[Feature]], list[Feature]]) -> list[Feature]:
+    """Rewrite what stands before the blends and what after them, each by itself: a blend picks edges of what was made.
+
+    `rewrite` leaves the first feature that it is given in its place.
+    """
+    blends = [k for k, feature in enumerate(features) if isinstance(feature, BlendedEdges)]
+    if not blends:
+        return rewrite(features)
+    first, last = blends[0], blends[-1] + 1
+    return [*rewrite(features[:first]), *features[first:last], *rewrite([features[0], *features[last:]])[1:]]
 
 
 def count_statements(features: Sequence[Feature]) -> int:

@@ -133,14 +133,16 @@ def _written(program: FeatureProgram, part: Part, title: str) -> tuple[Text, flo
     from cad_pipeline.generators.geometric.agreement import agreed
     from cad_pipeline.generators.geometric.coaxial import turned_together
     from cad_pipeline.generators.geometric.emit import emit
-    from cad_pipeline.generators.geometric.features import FeatureProgram
-    from cad_pipeline.generators.geometric.holes import drilled_about_blends
+    from cad_pipeline.generators.geometric.features import FeatureProgram, about_blends
+    from cad_pipeline.generators.geometric.holes import drilled
     from cad_pipeline.generators.geometric.pruning import lightened, pruned
     from cad_pipeline.generators.geometric.solids import build, iou, without_crumbs
 
     settled = agreed(program.features, part.solid, part.scale, part.price)
-    holed = drilled_about_blends(pruned(settled, part.solid, part.price), part.solid, part.scale)
-    features = turned_together(holed, part.scale)
+    features = about_blends(
+        pruned(settled, part.solid, part.price),
+        lambda some: turned_together(drilled(some, part.solid, part.scale), part.scale),
+    )
     for _ in range(_TRIES_AT_LENGTH):
         solid = build(features)
         reached = iou(without_crumbs(solid) if part.bodies == 1 else solid, part.solid)

@@ -14,7 +14,6 @@ import manifold3d as m3
 import numpy as np
 
 from cad_pipeline.generators.geometric.features import (
-    BlendedEdges,
     Extrusion,
     Feature,
     Hole,
@@ -30,7 +29,7 @@ from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Circle
 from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build, iou, to_frame
 
-__all__ = ["drilled", "drilled_about_blends"]
+__all__ = ["drilled"]
 
 # a drill that meets less than this share of itself drills nothing
 _NOTHING_LEFT = 1e-3
@@ -64,16 +63,6 @@ def drilled(features: Sequence[Feature], target: Manifold, scale: Scale) -> list
         return holed
     before, after = build(features), build(holed)
     return holed if iou(before, after) > 0.9995 else list(features)
-
-
-def drilled_about_blends(features: Sequence[Feature], target: Manifold, scale: Scale) -> list[Feature]:
-    """Replace round cuts by holes; those before a blend, whose edges it was told apart from, stay before it."""
-    blends = [k for k, feature in enumerate(features) if isinstance(feature, BlendedEdges)]
-    if not blends:
-        return drilled(features, target, scale)
-    first, last = blends[0], blends[-1] + 1
-    after = drilled([features[0], *features[last:]], target, scale)[1:]
-    return [*drilled(features[:first], target, scale), *features[first:last], *after]
 
 
 def _drilled(features: Sequence[Feature], target: Manifold, scale: Scale) -> list[Feature]:
