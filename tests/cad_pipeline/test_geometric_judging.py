@@ -54,3 +54,9 @@ def test_a_change_within_a_body_is_judged_as_the_whole() -> None:
     target = build([PLATE, *HOLES])
     found = Judge(target).changed(trial, program, iou(build(program), target))
     assert found == pytest.approx(iou(build(trial), target), abs=1e-10)
+
+
+def test_holes_may_go_that_the_target_does_not_have_and_no_others() -> None:
+    judge = Judge(build([PLATE, *HOLES[:3]]))
+    assert judge.no_farther(3, 5) and judge.no_farther(4, 5) and judge.no_farther(3, 3)
+    assert not judge.no_farther(6, 5) and not judge.no_farther(2, 3) and not judge.no_farther(0, 5)

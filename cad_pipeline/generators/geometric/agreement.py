@@ -64,7 +64,7 @@ def agreed(features: Sequence[Feature], target: Manifold, scale: Scale, price: f
         # moved corners may cost an outline its symmetry
         if trial is None or count_numbers(trial) > count_numbers(kept):
             continue
-        if judge.changed(trial, kept, reached) >= reached - _COST and judge.tunnels(trial) == tunnels:
+        if judge.changed(trial, kept, reached) >= reached - _COST and judge.no_farther(judge.tunnels(trial), tunnels):
             return trial
     return kept
 

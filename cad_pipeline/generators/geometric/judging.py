@@ -51,6 +51,11 @@ class Judge:
         """How many holes go through what the features build."""
         return count_tunnels(before_blends(features, build(features)))
 
+    def no_farther(self, tunnels: int, before: int) -> bool:
+        """Whether so many holes are as near to those of the target as so many `before`: axes that nearly meet open some."""
+        wanted = count_tunnels(self._target)
+        return abs(tunnels - wanted) <= abs(before - wanted)
+
     def changed(self, trial: Sequence[Feature], features: Sequence[Feature], reached: float) -> float:
         """The IoU that `trial` reaches, up to rounding: a change of `features`, whose IoU is `reached`."""
         boxes = _changes(features, trial)
