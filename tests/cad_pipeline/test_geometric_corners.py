@@ -75,6 +75,9 @@ def test_a_line_that_leads_into_an_even_arc_is_no_part_of_it() -> None:
     ring, length, turn, n = ring_of(np.vstack([arc[:2], [[20.0, 14.6]], arc[2:]]))
     assert arc_end(ring, length, turn, 2, n, 0.02) == 3
     assert arc_end(ring, length, turn, 3, n, 0.02) == 8
+    # nor is a point on the chord of the first, though a circle through all is near them too
+    ring, length, turn, n = ring_of(np.vstack([arc[:2], [(arc[2] + arc[3]) / 2], arc[3:]]))
+    assert arc_end(ring, length, turn, 2, n, 0.05) == 3
 
 
 def test_corners_of_a_trapezoid_on_a_circle_are_no_arc() -> None:

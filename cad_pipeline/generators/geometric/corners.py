@@ -89,13 +89,13 @@ def arc_end(ring: Points, length: Points, turn: Points, i: int, n: int, toleranc
     """Index of the last point of an arc that starts at point `i`; `i + 1` if none does.
 
     An arc that was thinned has uneven chords, and three near points tell its circle only roughly: such a one is looked
-    for where no even one begins, and must run as far as one that begins at the next point.
+    for where no even one begins, and must run farther than one that begins at the next point.
     """
     j = _arc_end(ring, length, turn, i, n, tolerance, False)
     if j > i + 1:
         return j
     thinned = _arc_end(ring, length, turn, i, n, tolerance, True)
-    return thinned if thinned >= _arc_end(ring, length, turn, i + 1, n, tolerance, False) else j
+    return thinned if thinned > max(_arc_end(ring, length, turn, i + 1, n, tolerance, False), i + 2) else j
 
 
 @compiled
