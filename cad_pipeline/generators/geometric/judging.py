@@ -52,7 +52,7 @@ class Judge:
         return count_tunnels(before_blends(features, build(features)))
 
     def no_farther(self, tunnels: int, before: int) -> bool:
-        """Whether so many holes are as near to those of the target as so many `before`: axes that nearly meet open some."""
+        """Whether so many holes are no farther from the target's than so many `before`."""
         wanted = count_tunnels(self._target)
         return abs(tunnels - wanted) <= abs(before - wanted)
 
