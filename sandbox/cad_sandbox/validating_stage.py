@@ -159,12 +159,8 @@ def _measure(shape: Any) -> dict[str, Any]:
 
 def _is_polyhedral(shape: Any) -> bool:
     """Whether all faces are flat and all edges straight."""
-    from OCP.BRepAdaptor import BRepAdaptor_Curve, BRepAdaptor_Surface
-    from OCP.GeomAbs import GeomAbs_Line, GeomAbs_Plane
-
-    flat = (BRepAdaptor_Surface(face.wrapped).GetType() == GeomAbs_Plane for face in shape.Faces())
-    straight = (BRepAdaptor_Curve(edge.wrapped).GetType() == GeomAbs_Line for edge in shape.Edges())
-    return all(flat) and all(straight)
+    flat = all(face.geomType() == "PLANE" for face in shape.Faces())
+    return flat and all(edge.geomType() == "LINE" for edge in shape.Edges())
 
 
 def _flaw(mesh: SharedMesh, meshed: Any, whose: str) -> str:

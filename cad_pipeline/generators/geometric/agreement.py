@@ -96,12 +96,11 @@ def _gathered(
     features: list[Feature], reached: tuple[float, int], judge: Judge, scale: Scale, price: float
 ) -> tuple[list[Feature], tuple[float, int]]:
     """Write what is made again and again once, as long as it pays; with what was judged of the features."""
-    for share in reversed(_NEAR):
+    for near in (share * scale.size for share in reversed(_NEAR)):
         for _ in range(_MOST_TRIALS):
-            near = share * scale.size
             options = (
                 place(option)
-                for place, listing in list(_listings(features))
+                for place, listing in _listings(features)
                 for option in itertools.chain(repeats(listing, near), pairings(listing, near))
             )
             trials = sorted(options, key=length)

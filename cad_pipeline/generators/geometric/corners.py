@@ -95,7 +95,8 @@ def arc_end(ring: Points, length: Points, turn: Points, i: int, n: int, toleranc
     if j > i + 1:
         return j
     thinned = _arc_end(ring, length, turn, i, n, tolerance, True)
-    return thinned if thinned > max(_arc_end(ring, length, turn, i + 1, n, tolerance, False), i + 2) else j
+    farther = thinned > i + 2 and thinned > _arc_end(ring, length, turn, i + 1, n, tolerance, False)
+    return thinned if farther else j
 
 
 @compiled
