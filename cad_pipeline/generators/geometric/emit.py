@@ -22,12 +22,14 @@ from cad_pipeline.generators.geometric.features import (
     Hole,
     Loft,
     Mode,
+    Moves,
     Repeated,
     Revolution,
     Turns,
     Twice,
+    ball_of,
 )
-from cad_pipeline.generators.geometric.frame import Frame
+from cad_pipeline.generators.geometric.frame import WORLD, Frame
 from cad_pipeline.generators.geometric.layout import wrapped
 from cad_pipeline.generators.geometric.numbers import exact_text, nice, text
 from cad_pipeline.generators.geometric.parameters import Levels, ParameterBook, is_zero
@@ -156,6 +158,10 @@ class _Writer:
     def _repeated(self, repeated: Repeated) -> str:
         """Write the statement that draws the first of a repeated feature, and give the calls that place them all."""
         frame, places = repeated.frame, repeated.places
+        if isinstance(places, Moves) and (known := ball_of(repeated.feature)):
+            middle, radius = known
+            steps = np.array([(*step, 0.0) for step in places.steps])
+            return self._balls(frame, middle + steps @ frame.axes, radius, repeated.mode)
         one = replace(repeated.feature, mode=repeated.mode)
         role = role_of(one, base=False)
         dx, dy, dz = self._local(frame)
@@ -287,7 +293,20 @@ class _Writer:
         top = sketch_calls(shapes[1], f"{role}_top", self.book, whole=True)
         return f"{self._raised(plane, low)}{bottom}.workplane(offset={rise}){top}.loft(ruled=True)"
 
+    def _balls(self, frame: Frame, middles: NDArray[np.float64], radius: float, mode: Mode) -> str:
+        """Write equal balls about points (n, 3) of one plane across `frame`'s z."""
+        role = "ball" if mode is Mode.ADD else "hollow"
+        local = Frame(self.datum, frame.axes).to_local(middles)
+        height = clean(float(local[0, 2]))
+        level = self._levels(frame.axes[2]).find(height) or text(height)
+        places = self._points([(clean(float(x)), clean(float(y))) for x, y in local[:, :2]], role, turned=False)
+        size = half(self.book.name(role, "d", 2 * radius))
+        return f"{self._raised(self._plane(frame.axes), level)}{places}.sphere({size})"
+
     def _revolution(self, feature: Revolution) -> str:
+        if known := ball_of(feature):
+            middle, radius = known
+            return self._balls(WORLD, middle[None], radius, feature.mode)
         axes = feature.frame.axes
         dx, dy, dz = self._local(feature.frame)
         plane = self._plane(np.array([axes[0], axes[2], -axes[1]]))

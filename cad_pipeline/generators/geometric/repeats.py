@@ -21,6 +21,7 @@ from cad_pipeline.generators.geometric.features import (
     Repeated,
     Revolution,
     Turns,
+    ball_of,
     length,
     runs,
 )
@@ -73,7 +74,7 @@ def _alike(run: Sequence[tuple[int, Feature]], near: float) -> list[list[_Drawn]
     groups: list[list[_Drawn]] = []
     for index, feature in run:
         drawn = _drawn(index, feature)
-        if drawn is None or feature.numbers < _LEAST_NUMBERS:
+        if drawn is None or (feature.numbers < _LEAST_NUMBERS and ball_of(feature) is None):
             continue
         home = next((g for g in groups if _same_kind(g[0].feature, feature) and _same_size(g[0], drawn, near)), None)
         if home is None:

@@ -23,7 +23,7 @@ from cad_pipeline.generators.geometric.inner_loops import Piece, TakenApart, tak
 from cad_pipeline.generators.geometric.mending import Budget, Effort, largest_prism, mend, rooms_of
 from cad_pipeline.generators.geometric.part import Part
 from cad_pipeline.generators.geometric.pruning import lightened
-from cad_pipeline.generators.geometric.rods import rods
+from cad_pipeline.generators.geometric.rods import is_lattice, rods
 from cad_pipeline.generators.geometric.room import Room, silhouette_features
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.solids import build
@@ -91,6 +91,9 @@ def _half_an_effort(part: Part) -> Effort:
 
 
 def _searched(part: Part, *, blending: bool = False, mending: bool = True) -> list[Candidate]:
+    lattice = _lattice(part)
+    if lattice and lattice[0].iou > part.enough(SERVES):
+        return lattice
     frames = candidate_frames(part.vertices, part.faces)
     filled = fill_bores(part.vertices, part.faces, part.facets, part.scale, frames)
     base = part
@@ -277,6 +280,14 @@ def _all_round(part: Part, cycles: list[Cycle]) -> list[Candidate]:
             for k, features in enumerate(cut_all_round(part.solid, cycle, part.vertices, part.scale, part.price)):
                 found += [c for c in [scored(part, f"round {number}.{k}", features)] if c]
     return found
+
+
+def _lattice(part: Part) -> list[Candidate]:
+    """What is made of rods in several directions is told by them."""
+    if not is_lattice(part.vertices, part.faces, part.scale):
+        return []
+    built = scored(part, "rods", rods(part.vertices, part.faces, part.solid, part.scale))
+    return [built] if built is not None else []
 
 
 def _free_form(part: Part, frames: list[Frame]) -> list[Candidate]:
