@@ -54,12 +54,22 @@ class Direction:
         return self._stacked(self._evenly(count), self.part.limit)
 
     def lofts(self, count: int) -> list[Feature]:
-        """Loft through about `count` contours, with as many corners and sections as serve best within the limit."""
-        work = SlabWork(slabs(self._solid, self._evenly(count), self.part.scale), self.frame, self.part.scale)
+        """Loft through about `count` contours; nothing if none of it is a loft."""
+        features = self.lofted(self.evenly_cut(count))
+        return features if any(isinstance(f, Loft) for f in features) else []
+
+    def evenly_cut(self, count: int) -> list[Slab]:
+        """Cut the part into about `count` slabs."""
+        return slabs(self._solid, self._evenly(count), self.part.scale)
+
+    def lofted(self, stack: list[Slab], limit: int | None = None) -> list[Feature]:
+        """Loft through a stack's contours where its walls are not vertical, as finely as serves best in the limit."""
+        work = SlabWork(stack, self.frame, self.part.scale)
         options = [work.features(LOFTED_COARSENESS, size) for size in LOFT_SIZES]
-        options = [o if count_numbers(o) <= self.part.limit else _weightiest(o, self.part.limit) for o in options]
-        options = [o for o in options if any(isinstance(f, Loft) for f in o)]
-        return max(options, key=lambda o: iou(build(o), self.part.solid), default=[])
+        most = self.part.limit if limit is None else limit
+        options = [o if count_numbers(o) <= most else _weightiest(o, most) for o in options]
+        lofted = [o for o in options if any(isinstance(f, Loft) for f in o)]
+        return max(lofted or options, key=lambda o: iou(build(o), self.part.solid), default=[])
 
     def _evenly(self, count: int) -> list[float]:
         low, high = self._heights[0], self._heights[-1]

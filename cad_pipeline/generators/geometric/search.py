@@ -20,6 +20,7 @@ from cad_pipeline.generators.geometric.features import Body, Feature, Mode, coun
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.gaps import cut_all_round
 from cad_pipeline.generators.geometric.inner_loops import Piece, TakenApart, take_apart
+from cad_pipeline.generators.geometric.limbs import core_and_limbs
 from cad_pipeline.generators.geometric.mending import Budget, Effort, largest_prism, mend, rooms_of
 from cad_pipeline.generators.geometric.part import Part
 from cad_pipeline.generators.geometric.pruning import lightened
@@ -302,7 +303,14 @@ def _free_form(part: Part, frames: list[Frame]) -> list[Candidate]:
         for count in (6, 12)
         if (c := scored(part, f"contours {d.number}.{count}", d.contours(count)))
     ]
-    return found + [c for d in directions if (c := scored(part, f"lofts {d.number}", d.lofts(16)))]
+    lofted = {d: c for d in directions if (c := scored(part, f"lofts {d.number}", d.lofts(16)))}
+    found += lofted.values()
+    if lofted and all(c.iou < part.enough(POOR) for c in found):
+        # thin limbs are no part of the body's outlines, whose direction is the one in which lofts serve best
+        way = max(lofted, key=lambda d: lofted[d].score)
+        limbed = core_and_limbs(part, way, frames[:3])
+        found += [c for features in limbed if (c := scored(part, f"limbs {way.number}", features))]
+    return found
 
 
 def _mended(
