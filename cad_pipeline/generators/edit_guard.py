@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,17 @@ __all__ = ["EditGuard"]
 
 # whether it builds is all that is asked: no STEP, no meshes
 _TRIAL = Limits(wall_s=15.0, exports=frozenset({Export.BREP}))
+# so few dimensions are edited one by one; more are edited together first, in so many couples of trials
+_ALONE = 3
+_MOST_COUPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class EditGuard:
     """Edit every named dimension of the accepted program by ±`change`, and propose it without those that break it.
 
-    Solids of more than `most_faces` faces are left as they are: each dimension costs two runs.
+    Many dimensions are edited together, and one by one only where that breaks the part. Solids of more than
+    `most_faces` faces are left as they are.
     """
 
     sandbox: Sandbox
@@ -50,19 +54,22 @@ class EditGuard:
             ThreadPoolExecutor(self.workers) as pool,
         ):
 
-            def survives(numbered: tuple[int, Parameter]) -> bool:
-                number, parameter = numbered
-                for k, value in enumerate(_edits(parameter, self.change)):
-                    place = Path(folder) / f"{number}-{k}"
-                    place.mkdir()
-                    edited = with_parameter(program.source, parameter.name, value)
-                    execution = self.sandbox.run(edited, place, limits=_TRIAL)
-                    if not execution.built or execution.solids != attempt.execution.solids:
-                        return False
-                return True
+            def survives(edits: Mapping[str, float]) -> bool:
+                edited = program.source
+                for name, value in edits.items():
+                    edited = with_parameter(edited, name, value)
+                execution = self.sandbox.run(edited, Path(tempfile.mkdtemp(dir=folder)), limits=_TRIAL)
+                return execution.built and execution.solids == attempt.execution.solids
 
-            safe = list(pool.map(survives, enumerate(program.parameters)))
-        unsafe = [p for p, kept in zip(program.parameters, safe, strict=True) if not kept]
+            def all_survive(trials: Iterable[Mapping[str, float]]) -> bool:
+                runs = [pool.submit(survives, edits) for edits in trials]
+                try:
+                    return all(run.result() for run in runs)
+                finally:
+                    for run in runs:
+                        run.cancel()
+
+            unsafe = list(_unsafe(program.parameters, self.change, all_survive))
         if not unsafe:
             return []
         rest = tuple(p for p in program.parameters if p not in unsafe)
@@ -70,6 +77,36 @@ class EditGuard:
         origin = Origin(generator=self.name, round=program.origin.round, note=note)
         source = _written_out(program.source, unsafe)
         return [Program(source=source, origin=origin, parameters=rest, revision=program.revision + 1)]
+
+
+def _unsafe(
+    parameters: Sequence[Parameter], change: float, all_survive: Callable[[Iterable[Mapping[str, float]]], bool]
+) -> Iterator[Parameter]:
+    """The parameters that break the program, found by halves: most groups are safe and cost a few runs together."""
+    if len(parameters) == 1:
+        if not all_survive({parameters[0].name: value} for value in _edits(parameters[0], change)):
+            yield parameters[0]
+    elif len(parameters) <= _ALONE or not all_survive(_together(parameters, change)):
+        half = len(parameters) // 2
+        for group in (parameters[:half], parameters[half:]):
+            if group:
+                yield from _unsafe(group, change, all_survive)
+
+
+def _together(parameters: Sequence[Parameter], change: float) -> Iterator[dict[str, float]]:
+    """Edits of all parameters at once, each up in one and down in another, and most pairs of them apart in some.
+
+    In the k-th couple of trials those go up first whose number has the k-th bit set, so that what two dimensions hold
+    together only while they grow alike is found too.
+    """
+    bits = min((len(parameters) - 1).bit_length(), _MOST_COUPLES)
+    for bit in range(bits):
+        for first in (0, 1):
+            edits: dict[str, float] = {}
+            for number, parameter in enumerate(parameters):
+                values = list(_edits(parameter, change))
+                edits[parameter.name] = values[((number >> bit & 1) ^ first) % len(values)]
+            yield edits
 
 
 def _edits(parameter: Parameter, change: float) -> Iterator[float]:
