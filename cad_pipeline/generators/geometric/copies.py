@@ -16,6 +16,7 @@ from cad_pipeline.generators.geometric.features import (
     Feature,
     Hole,
     Repeated,
+    Sweep,
     Twice,
     runs,
 )
@@ -199,7 +200,7 @@ def moved_copies(
     """
     made: list[Feature] = []
     for feature in features:
-        if isinstance(feature, Hole | Body | Twice | Repeated | BlendedEdges):
+        if isinstance(feature, Hole | Body | Twice | Repeated | BlendedEdges | Sweep):
             return None
         own = np.array([np.zeros(3), *(feature.frame.axes @ step for step in steps)])
         layer = next((found for found in layers(feature.frame, own, near) if len(found[2]) == len(own)), None)

@@ -5,7 +5,7 @@ The text runs with plain CadQuery. All features share one datum point, so that s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -25,11 +25,12 @@ from cad_pipeline.generators.geometric.features import (
     Moves,
     Repeated,
     Revolution,
+    Sweep,
     Turns,
     Twice,
     ball_of,
 )
-from cad_pipeline.generators.geometric.frame import WORLD, Frame
+from cad_pipeline.generators.geometric.frame import WORLD, Frame, frame_along
 from cad_pipeline.generators.geometric.layout import wrapped
 from cad_pipeline.generators.geometric.numbers import exact_text, nice, text
 from cad_pipeline.generators.geometric.parameters import Levels, ParameterBook, is_zero
@@ -47,6 +48,7 @@ from cad_pipeline.generators.geometric.placing import (
     shifted,
 )
 from cad_pipeline.generators.geometric.profile_text import profile_calls
+from cad_pipeline.generators.geometric.routes import Helix, Route, Triple
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline
 from cad_pipeline.generators.geometric.sketch_text import half, pair, sketch_calls
 from cad_pipeline.generators.geometric.standard_sizes import hole_name
@@ -132,7 +134,7 @@ class _Writer:
             verb = "union" if feature.mode is Mode.ADD else "cut"
             self.statements.append(f"{self.subject} = {self.subject}.{verb}({solid})")
 
-    def _solid(self, feature: Extrusion | Revolution | Loft | Body | Twice | Repeated) -> str:
+    def _solid(self, feature: Extrusion | Revolution | Loft | Sweep | Body | Twice | Repeated) -> str:
         """Write what makes a feature's solid."""
         if isinstance(feature, Repeated):
             return self._repeated(feature)
@@ -143,6 +145,8 @@ class _Writer:
             return self._body(feature)
         if isinstance(feature, Extrusion):
             return self._extrusion([feature])
+        if isinstance(feature, Sweep):
+            return self._sweep(feature)
         return self._revolution(feature) if isinstance(feature, Revolution) else self._loft(feature)
 
     def _mirror(self, twice: Twice) -> str:
@@ -293,6 +297,63 @@ class _Writer:
         top = sketch_calls(shapes[1], f"{role}_top", self.book, whole=True)
         return f"{self._raised(plane, low)}{bottom}.workplane(offset={rise}){top}.loft(ruled=True)"
 
+    def _sweep(self, feature: Sweep) -> str:
+        """Write the statement that draws the way of a wire or tube, and give the calls that sweep it."""
+        role = role_of(feature, base=False)
+        sketch = f".circle({half(self.book.name(role, 'd', 2 * feature.radius))})"
+        if feature.bore > 0.0:
+            sketch += f".circle({half(self.book.name(role, 'bore_d', 2 * feature.bore))})"
+        if isinstance(feature.path, Helix):
+            return self._coil(feature, feature.path, sketch)
+        route, frame = feature.path, feature.frame
+        world = Frame(self.datum, frame.axes)
+        local = [tuple(clean(float(c)) for c in p) for p in world.to_local(frame.to_world(np.array(route.corners)))]
+        way = self._named(f"{role}_path")
+        if route.flat:
+            level = self._levels(frame.axes[2]).find(local[0][2]) or text(local[0][2])
+            calls = f"{self._raised(self._plane(frame.axes), level)}.moveTo{pair(*local[0][:2])}"
+            calls += "".join(_flat_leg([p[:2] for p in points]) for points in _by_leg(route, local))
+            self.statements.append(f"{way} = {calls}{'.close()' if route.closed else ''}")
+        else:
+            edges = ", ".join(_edge(points) for points in _by_leg(route, self._in_world(frame, route.corners)))
+            self.statements.append(f"{way} = cq.Workplane(cq.Wire.assembleEdges([{edges}]))")
+        start = frame.to_world(np.array([route.start]))[0]
+        return f"{self._across(start, route.heading @ frame.axes)}{sketch}.sweep({way})"
+
+    def _in_world(self, frame: Frame, points: Sequence[Triple]) -> list[tuple[float, ...]]:
+        return [tuple(nice(float(c), self.tolerance / 100) for c in p) for p in frame.to_world(np.array(points))]
+
+    def _across(self, point: NDArray[np.float64], normal: NDArray[np.float64]) -> str:
+        """Write the plane through a point (3,), across a direction."""
+        frame = frame_along(normal, point)
+        x, y, z = self._in_world(frame, [(0.0, 0.0, 0.0)])[0]
+        if frame.plane_name is not None:
+            where = "" if all(is_zero(c) for c in (x, y, z)) else f", origin=({text(x)}, {text(y)}, {text(z)})"
+            return f'cq.Workplane("{frame.plane_name}"{where})'
+        n = ", ".join(exact_text(nice(c, 1e-9)) for c in frame.axes[2])
+        return f"cq.Workplane(cq.Plane(origin=({text(x)}, {text(y)}, {text(z)}), normal=({n})))"
+
+    def _coil(self, feature: Sweep, helix: Helix, sketch: str) -> str:
+        """Write a coil about its own z axis, and the call that puts it where it is."""
+        across = half(self.book.name("coil", "d", 2 * helix.radius, comment="of the wire's middle"))
+        pitch, height = (self.book.name("coil", n, v) for n, v in (("pitch", helix.pitch), ("height", helix.height)))
+        hand = ", lefthand=True" if helix.left else ""
+        way = f"cq.Workplane(cq.Wire.makeHelix({pitch}, {height}, {across}{hand}))"
+        coil = self._named("coil")
+        turned = f'cq.Workplane("XZ").center({across}, 0){sketch}.sweep({way}, isFrenet=True)'
+        self.statements.append(f"{coil} = {turned}")
+        x, y, z = self._in_world(feature.frame, [(0.0, 0.0, 0.0)])[0]
+        if feature.frame.plane_name == "XY" and is_zero(x) and is_zero(y) and is_zero(z):
+            return coil
+        first, normal = (", ".join(exact_text(nice(c, 1e-9)) for c in feature.frame.axes[k]) for k in (0, 2))
+        place = f"cq.Plane(origin=({text(x)}, {text(y)}, {text(z)}), xDir=({first}), normal=({normal}))"
+        return f"cq.Workplane({place}).eachpoint({coil}, True)"
+
+    def _named(self, name: str) -> str:
+        """A name for an intermediate result that no statement has yet."""
+        taken = sum(s.startswith(name) for s in self.statements)
+        return name if not taken else f"{name}_{taken + 1}"
+
     def _balls(self, frame: Frame, middles: NDArray[np.float64], radius: float, mode: Mode) -> str:
         """Write equal balls about points (n, 3) of one plane across `frame`'s z."""
         role = "ball" if mode is Mode.ADD else "hollow"
@@ -369,3 +430,23 @@ class _Writer:
                 f"{self._centre(layout.centre)}.rarray({pitch[0]}, {pitch[1]}, {layout.counts[0]}, {layout.counts[1]})"
             )
         return f".pushPoints({point_list(layout.points, 2 * self.tolerance)})"
+
+
+def _by_leg(route: Route, corners: Sequence[tuple[float, ...]]) -> Iterator[list[tuple[float, ...]]]:
+    """Of a route's corners, as they are written, those of each leg: where it starts, its middle if bent, its end."""
+    place = 0
+    for leg in route.legs:
+        ahead = 1 + (leg.mid is not None)
+        yield list(corners[place : place + ahead + 1])
+        place += ahead
+
+
+def _flat_leg(points: Sequence[tuple[float, ...]]) -> str:
+    if len(points) == 2:
+        return f".lineTo{pair(*points[1])}"
+    return f".threePointArc({pair(*points[1])}, {pair(*points[2])})"
+
+
+def _edge(points: Sequence[tuple[float, ...]]) -> str:
+    made = ", ".join(f"cq.Vector({', '.join(text(c) for c in p)})" for p in points)
+    return f"cq.Edge.{'makeLine' if len(points) == 2 else 'makeThreePointArc'}({made})"

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_pipeline.generators.geometric.frame import WORLD, Frame
+from cad_pipeline.generators.geometric.routes import Helix, Route
 from cad_pipeline.generators.geometric.shapes2d import Outline, Segment, Shape2D
 
 Manifold = Any
@@ -35,6 +36,7 @@ __all__ = [
     "Repeated",
     "Revolution",
     "Selection",
+    "Sweep",
     "Turns",
     "Twice",
     "about_blends",
@@ -166,6 +168,22 @@ class Loft:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Sweep:
+    """A round wire of `radius` mm along a way in the frame; a tube where it has a `bore` (a radius in mm)."""
+
+    frame: Frame
+    path: Route | Helix
+    radius: float
+    bore: float = 0.0
+    mode: Mode = Mode.ADD
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it takes to write it."""
+        return self.path.numbers + 1 + (self.bore > 0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Hole:
     """Equal drilled holes at `points` of the frame's plane z = 0, drilled towards −z; `depth` None means through all.
 
@@ -292,7 +310,7 @@ class BlendedEdges:
         return 1 + self.edges.numbers
 
 
-Feature = Extrusion | Revolution | Loft | Hole | Body | Twice | Repeated | BlendedEdges
+Feature = Extrusion | Revolution | Loft | Sweep | Hole | Body | Twice | Repeated | BlendedEdges
 
 
 @dataclass(frozen=True, slots=True, eq=False)

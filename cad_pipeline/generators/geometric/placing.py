@@ -18,12 +18,14 @@ from cad_pipeline.generators.geometric.features import (
     Mode,
     Repeated,
     Revolution,
+    Sweep,
     Turns,
     Twice,
 )
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.numbers import nice, text
 from cad_pipeline.generators.geometric.patterns import blocks
+from cad_pipeline.generators.geometric.routes import Route
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Segment, Shape2D, Slot
 from cad_pipeline.generators.geometric.sketch_text import pair
 
@@ -45,6 +47,8 @@ def role_of(feature: Feature, base: bool) -> str:
     """The word for a feature in names of dimensions."""
     if base:
         return "base"
+    if isinstance(feature, Sweep):
+        return "wire" if feature.bore == 0.0 else "tube"
     shape = feature.shape if isinstance(feature, Extrusion) else None
     if feature.mode is Mode.ADD:
         return "boss" if isinstance(shape, Circle) else "step"
@@ -97,6 +101,9 @@ def datum_of(features: Sequence[Feature], tolerance: float) -> NDArray[np.float6
         base = base.features[0] if isinstance(base, Body) else base.feature
     if isinstance(base, Revolution | Hole | BlendedEdges):
         return base.frame.origin
+    if isinstance(base, Sweep):
+        start = base.path.start if isinstance(base.path, Route) else (0.0, 0.0, 0.0)
+        return np.array([nice(c, 1e-9) for c in base.frame.to_world(np.array([start]))[0]])
     low, shape = base.sections[0] if isinstance(base, Loft) else (base.low, base.shape)
     if isinstance(shape, Outline):
         points = shape.polygon()

@@ -28,6 +28,7 @@ from cad_pipeline.generators.geometric.rods import is_lattice, rods
 from cad_pipeline.generators.geometric.room import Room, silhouette_features
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.solids import build
+from cad_pipeline.generators.geometric.sweeps import sweeps
 from cad_pipeline.generators.geometric.turned import axis_frame, explain_turned, turned_share
 
 __all__ = ["search"]
@@ -36,6 +37,10 @@ GOOD_ENOUGH = 0.9985
 POOR = 0.95
 SERVES = 0.995
 CLOSE = 0.997
+# nothing else is as short as a wire along its way
+WIRED = 0.98
+# wires that are no more of a part than this are little to begin with
+MUCH = 0.25
 ROUGHNESS = (1.0, 32.0)
 OUTLINE_TASTE = 3e-4
 MOST_COMPLETED = 2
@@ -67,7 +72,11 @@ TURNS_WELL = 0.99
 
 def search(part: Part) -> list[Candidate]:
     """Return candidate programs, best score first: made of features, and, where that fails, of contours."""
-    found = _searched(part, blending=True)
+    wires = _wires(part)
+    if any(c.iou > part.enough(WIRED) or _serves(c, part) for c in wires):
+        return wires
+    found = [*wires, *_searched(part, blending=True)]
+    found.sort(key=lambda c: -c.score)
     return sorted([*found, *_carried_on(part, found)], key=lambda c: -c.score)
 
 
@@ -92,9 +101,6 @@ def _half_an_effort(part: Part) -> Effort:
 
 
 def _searched(part: Part, *, blending: bool = False, mending: bool = True) -> list[Candidate]:
-    lattice = _lattice(part)
-    if lattice and lattice[0].iou > part.enough(SERVES):
-        return lattice
     frames = candidate_frames(part.vertices, part.faces)
     filled = fill_bores(part.vertices, part.faces, part.facets, part.scale, frames)
     base = part
@@ -283,12 +289,17 @@ def _all_round(part: Part, cycles: list[Cycle]) -> list[Candidate]:
     return found
 
 
-def _lattice(part: Part) -> list[Candidate]:
-    """What is made of rods in several directions is told by them."""
-    if not is_lattice(part.vertices, part.faces, part.scale):
-        return []
-    built = scored(part, "rods", rods(part.vertices, part.faces, part.solid, part.scale))
-    return [built] if built is not None else []
+def _wires(part: Part) -> list[Candidate]:
+    """What can be said of a part by bent wires and tubes, or by rods in several directions, best score first."""
+    options = {"wires": sweeps(part.vertices, part.faces, part.solid, part.scale)}
+    if not options["wires"] and is_lattice(part.vertices, part.faces, part.scale):
+        options["rods"] = rods(part.vertices, part.faces, part.solid, part.scale)
+    found = [c for route, features in options.items() if (c := scored(part, route, features))]
+    found = [c for c in found if c.iou > MUCH]
+    if found and found[0].iou < part.enough(WIRED):
+        own = replace(part, effort=_half_an_effort(part))
+        found += _mended(own, list(found), candidate_frames(part.vertices, part.faces))
+    return sorted(found, key=lambda c: -c.score)
 
 
 def _free_form(part: Part, frames: list[Frame]) -> list[Candidate]:

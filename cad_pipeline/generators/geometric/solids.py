@@ -27,10 +27,12 @@ from cad_pipeline.generators.geometric.features import (
     Mode,
     Repeated,
     Revolution,
+    Sweep,
     Turns,
     Twice,
 )
 from cad_pipeline.generators.geometric.frame import Frame
+from cad_pipeline.generators.geometric.routes import Helix
 from cad_pipeline.generators.geometric.shells import mesh_of, shells_of
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
 
 Manifold = Any
 SEGMENTS = 96
+TUBE_SEGMENTS = 48
 HAIR = 1e-7
 # a program is scored, pruned, made to agree and drilled in turn: it is built and compared once for all of them
 _PROGRAMS_REMEMBERED = 12
@@ -171,6 +174,8 @@ def as_solid(feature: Feature) -> Manifold:
         return feature.volume
     if isinstance(feature, Loft):
         return to_world(_touching(_loft(feature), feature.frame), feature.frame)
+    if isinstance(feature, Sweep):
+        return to_world(_sweep(feature), feature.frame)
     return to_world(_holes(feature), feature.frame)
 
 
@@ -260,6 +265,71 @@ def _loft(feature: Loft) -> Manifold:
     faces = np.vstack([sides, floor[:, ::-1], roof])
     solid = m3.Manifold(m3.Mesh64(vertices, faces.astype(np.uint64)))
     return solid if solid.volume() >= 0 else m3.Manifold()
+
+
+def _sweep(feature: Sweep) -> Manifold:
+    if isinstance(feature.path, Helix):
+        whole = _joined(_coiled(feature.path, feature.radius, 0.0), closed=False)
+        return whole - _joined(_coiled(feature.path, feature.bore, HAIR), closed=False) if feature.bore > 0 else whole
+    points, closed = feature.path.points(), feature.path.closed
+    whole = _joined(_mitred(points, feature.radius, closed=closed), closed=closed)
+    if feature.bore <= 0.0:
+        return whole
+    if not closed:
+        # a bore goes through both ends
+        points[0] += HAIR * (points[0] - points[1])
+        points[-1] += HAIR * (points[-1] - points[-2])
+    return whole - _joined(_mitred(points, feature.bore, closed=closed), closed=closed)
+
+
+def _circle_points(radius: float) -> NDArray[np.float64]:
+    """Points (n, 2) of a circle's polygon of the circle's own area."""
+    angle = np.arange(TUBE_SEGMENTS) * (2 * np.pi / TUBE_SEGMENTS)
+    growth = math.sqrt((2 * math.pi / TUBE_SEGMENTS) / math.sin(2 * math.pi / TUBE_SEGMENTS))
+    return growth * radius * np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+def _mitred(points: NDArray[np.float64], radius: float, *, closed: bool) -> NDArray[np.float64]:
+    """Rings (m, n, 3) of a round tube along points (m, 3), mitred at each; the last point is the first if `closed`."""
+    along = np.diff(points, axis=0)
+    along /= np.linalg.norm(along, axis=1)[:, None]
+    before = np.vstack([along[-1:] if closed else along[:1], along])
+    after = np.vstack([along, along[:1] if closed else along[-1:]])
+    x = np.cross(along[0], np.eye(3)[int(np.argmin(np.abs(along[0])))])
+    x /= np.linalg.norm(x)
+    ring = points[0] + _circle_points(radius) @ np.array([x, np.cross(along[0], x)])
+    rings = []
+    for point, way, mitre in zip(points, before, before + after, strict=True):
+        ring = ring + (((point - ring) @ mitre) / float(way @ mitre))[:, None] * way
+        rings.append(ring)
+    return np.array(rings[:-1] if closed else rings)
+
+
+def _coiled(helix: Helix, radius: float, beyond: float) -> NDArray[np.float64]:
+    """Rings (m, n, 3) of a coil, each in a plane through the axis, as a sketch there is swept; longer by `beyond`."""
+    angle = helix.angles()
+    height = np.linspace(0.0, helix.height, len(angle))
+    angle[[0, -1]] += beyond * (angle[0] - angle[1]), beyond * (angle[-1] - angle[-2])
+    across, up = _circle_points(radius).T
+    out = helix.radius + across
+    rise = height[:, None] + up
+    return np.stack([np.cos(angle)[:, None] * out, np.sin(angle)[:, None] * out, rise], axis=2)
+
+
+def _joined(rings: NDArray[np.float64], *, closed: bool) -> Manifold:
+    """A solid whose walls run from ring to ring (m, n, 3), with ends unless `closed`."""
+    m, n, _ = rings.shape
+    i, k = (a.ravel() for a in np.meshgrid(np.arange(n), np.arange(m if closed else m - 1)))
+    j, here, there = (i + 1) % n, k * n, (k + 1) % m * n
+    faces = [np.column_stack([here + i, here + j, there + j]), np.column_stack([here + i, there + j, there + i])]
+    if not closed:
+        fan = np.column_stack([np.zeros(n - 2, dtype=np.int64), np.arange(1, n - 1), np.arange(2, n)])
+        faces += [fan[:, ::-1], fan + (m - 1) * n]
+    solid = m3.Manifold(m3.Mesh64(rings.reshape(-1, 3), np.vstack(faces).astype(np.uint64)))
+    if solid.volume() < 0:
+        flipped = np.vstack(faces)[:, ::-1]
+        solid = m3.Manifold(m3.Mesh64(rings.reshape(-1, 3), np.ascontiguousarray(flipped).astype(np.uint64)))
+    return solid
 
 
 def best_shift(a: NDArray[np.float64], b: NDArray[np.float64]) -> int:
