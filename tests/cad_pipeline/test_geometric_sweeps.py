@@ -11,8 +11,11 @@ import pytest
 from cad_pipeline.generators.geometric.emit import emit
 from cad_pipeline.generators.geometric.features import FeatureProgram, Revolution, Sweep
 from cad_pipeline.generators.geometric.frame import WORLD, frame_along
+from cad_pipeline.generators.geometric.mending import Effort
+from cad_pipeline.generators.geometric.part import Part
 from cad_pipeline.generators.geometric.routes import Helix, Leg, Route, circle_in_space
 from cad_pipeline.generators.geometric.scale import Scale
+from cad_pipeline.generators.geometric.search import search
 from cad_pipeline.generators.geometric.solids import as_solid, build, iou, mesh_solid
 from cad_pipeline.generators.geometric.sweeps import sweeps
 from cad_pipeline.mesh import read_mesh
@@ -128,3 +131,31 @@ def test_a_route_sets_out_along_its_first_leg():
     bend = Route((10.0, 0.0, 0.0), (Leg((-10.0, 0.0, 0.0), (0.0, 10.0, 0.0)), Leg((10.0, 0.0, 0.0), (0.0, -10.0, 0.0))))
     assert bend.heading == pytest.approx([0.0, 1.0, 0.0]) and bend.closed and bend.flat and not BENT.closed
     assert np.linalg.norm(bend.points(), axis=1) == pytest.approx(10.0)
+
+
+def searched(shape, path):
+    vertices, faces, solid = meshed(shape, path)
+    part = Part(vertices, faces, solid, Scale.of(vertices), effort=Effort.of(len(faces)))
+    return search(part)[0]
+
+
+def test_a_pipe_between_flanges_is_told_apart_from_them(tmp_path):
+    pipe = built(Sweep(UP, BENT, 6.0, 4.0))
+    holed = cq.Workplane("XY").circle(16.0).extrude(5.0).faces(">Z").workplane().polarArray(11.0, 0, 360, 4).hole(3.0)
+    flanges = holed.union(cq.Workplane("YZ", origin=(45.0, 0.0, 40.0)).circle(16.0).extrude(5.0))
+    bored = flanges.cut(cq.Workplane(obj=built(Sweep(UP, BENT, 5.0)))).union(cq.Workplane(obj=pipe))
+    best = searched(bored.val(), tmp_path / "pipe.stl")
+    (tube,) = (f for f in best.program.features if isinstance(f, Sweep))
+    assert (tube.radius, tube.bore) == (pytest.approx(6.0, abs=5e-3), pytest.approx(4.0, abs=5e-3))
+    assert best.iou > 0.99 and best.program.numbers < 60
+    assert best.stray_bodies == 0
+
+
+def test_a_handle_is_a_wire_on_blocks(tmp_path):
+    bend = Leg((10.0, 30.0, 0.0), (SLANT, 30.0 - SLANT, 0.0))
+    way = Route((0.0, 0.0, 0.0), (Leg((0.0, 20.0, 0.0)), bend, Leg((40.0, 30.0, 0.0))))
+    foot = cq.Workplane("XY").box(20.0, 20.0, 5.0)
+    feet = foot.union(cq.Workplane("XY").box(5.0, 20.0, 20.0).translate((42.0, 0.0, 30.0)))
+    best = searched(feet.union(cq.Workplane(obj=built(Sweep(UP, way, 4.0)))).val(), tmp_path / "handle.stl")
+    assert sum(isinstance(f, Sweep) for f in best.program.features) == 1
+    assert best.iou > 0.99 and best.program.numbers < 40

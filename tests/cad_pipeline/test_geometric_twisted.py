@@ -1,5 +1,6 @@
 """A section that turns evenly with the height becomes one twisted extrusion, and nothing else does."""
 
+import cadquery as cq
 import manifold3d as m3
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from cad_pipeline.generators.geometric.features import Extrusion, FeatureProgram
 from cad_pipeline.generators.geometric.frame import frame_along
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import stack_of
-from cad_pipeline.generators.geometric.solids import build, iou, to_frame
+from cad_pipeline.generators.geometric.solids import build, iou, mesh_solid, to_frame
 from cad_pipeline.generators.geometric.twisted import twisted_features
+from cad_pipeline.mesh import read_mesh
 
 UP = frame_along(np.array([0.0, 0.0, 1.0]), np.zeros(3))
 
@@ -70,3 +72,11 @@ def test_a_twist_is_written_about_its_axis():
     source = emit(FeatureProgram(tuple(explained(solid))), "star", 1e-4).source
     assert ".twistExtrude(base_height, base_twist)" in source
     assert "base_twist  = 60.0  # deg" in source
+
+
+def test_a_coarse_mesh_turns_by_leaps(tmp_path):
+    vase = cq.Workplane("XY").polygon(6, 30.0).twistExtrude(50.0, 60.0)
+    cq.exporters.export(vase, str(tmp_path / "vase.stl"), tolerance=0.025, angularTolerance=0.15)
+    mesh = read_mesh(tmp_path / "vase.stl")
+    (twisted,) = explained(mesh_solid(mesh.vertices, mesh.faces))
+    assert twisted.twist_deg == pytest.approx(60.0, abs=0.2)

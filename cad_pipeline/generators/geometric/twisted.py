@@ -37,7 +37,9 @@ _RAYS = 720
 # a section that is nearly a circle turns without being seen to
 _LEAST_RIPPLE = 0.01
 _LEAST_TURN_DEG = 3.0
+# how unevenly a section may seem to turn, by itself and as a share of the whole: facets turn by leaps
 _UNEVEN_DEG = 1.0
+_UNEVEN = 0.03
 _SAME_SHARE = 0.02
 _INSIDE = 1e-3
 _COARSENESS = (0.0, 1e-4, 3e-4, 1e-3)
@@ -114,7 +116,8 @@ def _turning(solid: Manifold, slab: Slab, scale: Scale, count: int) -> tuple[Pol
     curves = [first, *(_radii(outline, centre) for outline in whole[1:])]
     turns = np.cumsum([0.0, *(_turn(a, b) for a, b in itertools.pairwise(curves))])
     rate, offset = np.polyfit(heights, turns, 1)
-    if np.abs(turns - rate * heights - offset).max() > _UNEVEN_DEG or abs(turns[-1]) < _LEAST_TURN_DEG:
+    uneven = max(_UNEVEN_DEG, _UNEVEN * abs(float(turns[-1])))
+    if np.abs(turns - rate * heights - offset).max() > uneven or abs(turns[-1]) < _LEAST_TURN_DEG:
         return None
     total = nice(float(rate) * slab.height, 0.002 * abs(float(rate) * slab.height))
     floor = shapely.affinity.rotate(whole[0], -total * _INSIDE, origin=centre)
