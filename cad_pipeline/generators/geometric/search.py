@@ -85,9 +85,8 @@ def search(part: Part) -> list[Candidate]:
         return found
     own = replace(part, effort=_half_an_effort(part))
     found += _mended(own, list(found), candidate_frames(part.vertices, part.faces)) if found else []
-    if bent and not any(_serves(c, part) for c in found):
-        found += _without_wires(part, bent)
-        found.sort(key=lambda c: -c.score)
+    found += _without_wires(part, bent) if bent else []
+    found.sort(key=lambda c: -c.score)
     if not any(_serves(c, part) for c in found):
         found += _searched(part, blending=True)
         found.sort(key=lambda c: -c.score)

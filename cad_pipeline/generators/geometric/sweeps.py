@@ -45,6 +45,8 @@ _LEAST_SHARE = 0.04
 _ROUND = 0.2
 _LEAST_CORNERS = 4
 _LEAST_SECTIONS = 3
+# how far a section's corners may lie off its plane and its circle, as shares of its size
+_FLAT = 1e-3
 # a wall is meshed section by section where this share of its corners lies on sections
 _REGULAR = 0.9
 # else its spine is reckoned in stretches of this length, in radii
@@ -256,10 +258,15 @@ def _by_sections(points: Floats, middles: Floats, ends: Ints, section: Ints) -> 
     """The spine of a wall that is meshed section by section: the middle of each."""
     size = np.bincount(section)
     middle = np.stack([np.bincount(section, weights=middles[:, k]) / size for k in range(3)], axis=1)
-    away = np.linalg.norm(points - middle[section], axis=1)
     whole = size >= _LEAST_CORNERS
     if whole.sum() < _LEAST_SECTIONS:
         return None
+    # a section's corners lie on its circle to the last digit, where normals of coarse facets only nearly meet
+    by_section = points[np.argsort(section, kind="stable")]
+    radii = np.zeros(len(size))
+    for k, ring in enumerate(np.split(by_section, np.cumsum(size)[:-1])):
+        if whole[k]:
+            middle[k], radii[k] = _circle_of(ring, middle[k])
     number = np.cumsum(whole) - 1
     links = section[ends]
     links = links[(links[:, 0] != links[:, 1]) & whole[links].all(axis=1)]
@@ -267,7 +274,21 @@ def _by_sections(points: Floats, middles: Floats, ends: Ints, section: Ints) -> 
     if path is None:
         return None
     order, closed = path
-    return _Spine(middle[whole][order], float(np.median(away[whole[section]])), closed)
+    return _Spine(middle[whole][order], float(np.median(radii[whole])), closed)
+
+
+def _circle_of(ring: Floats, likely: Floats) -> tuple[Floats, float]:
+    """Centre (3,) and radius of the circle on which points (n, 3) lie; the likely one where they lie on none."""
+    about = ring.mean(axis=0)
+    _, spread, axes = np.linalg.svd(ring - about, full_matrices=False)
+    flat = (ring - about) @ axes[:2].T
+    rows = np.column_stack([2 * flat, np.ones(len(flat))])
+    (x, y, c), *_ = np.linalg.lstsq(rows, (flat**2).sum(axis=1), rcond=None)
+    radius = float(np.sqrt(max(c + x * x + y * y, 0.0)))
+    off = np.abs(np.hypot(flat[:, 0] - x, flat[:, 1] - y) - radius).max()
+    if spread[-1] > _FLAT * spread[0] or off > _FLAT * radius:
+        return likely, float(np.linalg.norm(ring - likely, axis=1).mean())
+    return np.asarray(about + x * axes[0] + y * axes[1]), radius
 
 
 def _by_the_way(points: Floats, middles: Floats, ends: Ints, radius: float) -> _Spine | None:
@@ -353,6 +374,7 @@ def _swept(spine: _Spine, scale: Scale) -> Iterator[Sweep | Revolution]:
     frame, flat = _plane(spine, reach)
 
     rounded = [_rounded(frame.to_local(p[None])[0], reach, flat) for p in (spine.middles[0], *(end for end, _ in legs))]
+    rounded = _agreed(np.array(rounded), 3 * reach)
     way: list[Leg] = []
     before = spine.middles[0]
     for (end, mid), first, last in zip(legs, rounded, rounded[1:], strict=False):
@@ -369,6 +391,17 @@ def _rounded(point: Floats, reach: float, flat: bool) -> Floats:
     """A point (3,) with rounder coordinates; in the plane where it is `flat`."""
     x, y, z = (nice(float(c), reach) for c in point)
     return np.array([x, y, 0.0 if flat else z])
+
+
+def _agreed(points: Floats, near: float) -> list[Floats]:
+    """Points (n, 3) whose coordinates are one where they differ by less than `near`."""
+    made = points.copy()
+    for axis in range(3):
+        order = np.argsort(points[:, axis])
+        gaps = np.nonzero(np.diff(points[order, axis]) > near)[0] + 1
+        for group in np.split(order, gaps):
+            made[group, axis] = nice(float(points[group, axis].mean()), near)
+    return list(made)
 
 
 def _triple(point: Floats) -> Triple:
