@@ -9,6 +9,7 @@ import manifold3d as m3
 import numpy as np
 
 from cad_pipeline.generators.geometric.agreement import agreed
+from cad_pipeline.generators.geometric.balls import loose_balls
 from cad_pipeline.generators.geometric.blending import unblended
 from cad_pipeline.generators.geometric.bores import Filled, fill_bores
 from cad_pipeline.generators.geometric.candidate import Candidate, scored
@@ -80,6 +81,7 @@ TURNS_WELL = 0.99
 def search(part: Part) -> list[Candidate]:
     """Return candidate programs, best score first: made of features, and, where that fails, of contours."""
     bent = sweeps(part.vertices, part.faces, part.solid, part.scale)
+    bent += loose_balls(part.solid, part.scale) if part.bodies > 1 else []
     found = _wires(part, bent)
     if found and found[0].iou > part.enough(WIRED):
         return found
@@ -319,6 +321,9 @@ def _without_wires(part: Part, bent: list[Feature]) -> list[Candidate]:
     # within the boxes of what a thicker wire leaves lie no shards of the wire's own facets
     rest = part.solid - build(full)
     rest = m3.Manifold.batch_boolean([rest ^ _box(body, WIDER * part.scale.size) for body, _ in bodies], m3.OpType.Add)
+    shells, crumb = shells_of(rest), CRUMBS * part.solid.volume()
+    if not (shells.volume < -crumb).any():
+        rest = m3.Manifold.compose([body for body, _ in shells.solids(crumb)])
     if rest.is_empty():
         return []
     vertices, faces = mesh_of(rest)
