@@ -15,11 +15,15 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import Polygon
 
-__all__ = ["LoftSize", "lies_nearer_than_steps", "matched", "thinned_sections"]
+from cad_pipeline.generators.geometric.shapes2d import Circle
+
+__all__ = ["LoftSize", "lies_nearer_than_steps", "matched", "rounded_off", "thinned_sections"]
 
 Points = NDArray[np.float64]
 _SAMPLES = 240
 _LEAST_CORNERS = 4
+# a side that goes over into an arc is drawn in so many steps
+_ARC_STEPS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,23 @@ def matched(rings: Sequence[Polygon], corners: int) -> list[Points] | None:
         points = middle + (points - middle) * np.sqrt(ring.area / polygon.area)
         drawn.append(points)
     return drawn
+
+
+def rounded_off(polygon: Points, circle: Circle) -> tuple[Points, Points]:
+    """Draw a polygon (n, 2) and a circle with equally many points: each side goes over into the arc that it faces.
+
+    The corners meet the circle in their own directions from its centre, as CAD kernels match wires.
+    """
+    away = polygon - circle.centre
+    angle = np.unwrap(np.arctan2(away[:, 1], away[:, 0]))
+    angle = np.append(angle, angle[0] + 2 * np.pi)
+    ends = np.vstack([polygon, polygon[:1]])
+    share = np.arange(_ARC_STEPS)[:, None] / _ARC_STEPS
+    sides = [a + share * (b - a) for a, b in itertools.pairwise(ends)]
+    turns = np.concatenate([a + share[:, 0] * (b - a) for a, b in itertools.pairwise(angle)])
+    # a polygon of the circle's own area
+    radius = circle.radius * np.sqrt(2 * np.pi / np.sin(np.diff(turns, append=turns[0] + 2 * np.pi)).sum())
+    return np.vstack(sides), circle.centre + radius * np.column_stack([np.cos(turns), np.sin(turns)])
 
 
 def _resampled(ring: Polygon) -> Points:

@@ -85,13 +85,14 @@ def search(part: Part) -> list[Candidate]:
     found = _wires(part, bent)
     if found and found[0].iou > part.enough(WIRED):
         return found
-    own = replace(part, effort=_half_an_effort(part))
-    found += _mended(own, list(found), candidate_frames(part.vertices, part.faces)) if found else []
-    found += _without_wires(part, bent) if bent else []
-    found.sort(key=lambda c: -c.score)
+    if found:
+        own = replace(part, effort=_half_an_effort(part))
+        found += _mended(own, list(found), candidate_frames(part.vertices, part.faces))
+    if bent:
+        found += _without_wires(part, bent)
     if not any(_serves(c, part) for c in found):
         found += _searched(part, blending=True)
-        found.sort(key=lambda c: -c.score)
+    found.sort(key=lambda c: -c.score)
     return sorted([*found, *_carried_on(part, found)], key=lambda c: -c.score)
 
 
@@ -305,12 +306,12 @@ def _all_round(part: Part, cycles: list[Cycle]) -> list[Candidate]:
 
 
 def _wires(part: Part, bent: list[Feature]) -> list[Candidate]:
-    """What can be said of a part by bent wires and tubes, or by rods in several directions, best score first."""
-    options = {"wires": bent}
+    """What can be said of a part by bent wires and tubes, or by rods in several directions, if it is much of it."""
+    route, features = "wires", bent
     if not bent and is_lattice(part.vertices, part.faces, part.scale):
-        options["rods"] = rods(part.vertices, part.faces, part.solid, part.scale)
-    found = [c for route, features in options.items() if (c := scored(part, route, features))]
-    return sorted((c for c in found if c.iou > MUCH), key=lambda c: -c.score)
+        route, features = "rods", rods(part.vertices, part.faces, part.solid, part.scale)
+    made = scored(part, route, features)
+    return [made] if made is not None and made.iou > MUCH else []
 
 
 def _without_wires(part: Part, bent: list[Feature]) -> list[Candidate]:

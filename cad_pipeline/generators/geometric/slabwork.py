@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely.geometry import Polygon
+from shapely.geometry import Point, Polygon
 
 from cad_pipeline.generators.geometric.copies import paired
 from cad_pipeline.generators.geometric.features import (
@@ -23,16 +23,25 @@ from cad_pipeline.generators.geometric.features import (
     Revolution,
 )
 from cad_pipeline.generators.geometric.frame import Frame
-from cad_pipeline.generators.geometric.lofting import LoftSize, lies_nearer_than_steps, matched, thinned_sections
+from cad_pipeline.generators.geometric.lofting import (
+    LoftSize,
+    lies_nearer_than_steps,
+    matched,
+    rounded_off,
+    thinned_sections,
+)
 from cad_pipeline.generators.geometric.numbers import Lexicon, nice
 from cad_pipeline.generators.geometric.prisms import Prism, chains, track
 from cad_pipeline.generators.geometric.rings import Fit, fit_ring
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.sections import NEAR, Slab, loops_differ
-from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Segment, Shape2D
+from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Segment, Shape2D, Slot
 from cad_pipeline.generators.geometric.solids import best_shift
 
 __all__ = ["SlabWork", "fitting"]
+
+# a polygon of more sides is a curve, and goes over into no circle
+_MOST_SIDES = 12
 
 
 class SlabWork:
@@ -146,6 +155,7 @@ class SlabWork:
             else:
                 features += (
                     self._loft(stretch, fit, coarse)
+                    or self._rounded_off(stretch, fit)
                     or (self._skin(stretch, lofts) if lofts is not None else [])
                     or self._steps(stretch, fit, coarse)
                 )
@@ -207,6 +217,52 @@ class SlabWork:
             return []
         sections = ((self.heights.snap(first.low), bottom), (self.heights.snap(last.high), top))
         return [Loft(self.frame, sections, _mode(first))]
+
+    def _rounded_off(self, stretch: list[Prism], fit: Fit) -> list[Feature]:
+        """A loft between a circle and a polygon round about its middle, if the section between lies on it."""
+        low, high = stretch[0].floor, stretch[-1].ceiling
+        for upwards in (True, False):
+            made = self._circle_and_corners(*((high, low) if upwards else (low, high)), fit)
+            if made is None:
+                continue
+            circle, polygon = made
+            drawn = rounded_off(polygon.polygon(), circle)
+            centre = (stretch[0].low + stretch[-1].high) / 2
+            there = min(stretch, key=lambda s: abs((s.low + s.high) / 2 - centre))
+            share = ((there.low + there.high) / 2 - stretch[0].low) / (stretch[-1].high - stretch[0].low)
+            middle = Polygon(drawn[0] + (share if upwards else 1.0 - share) * (drawn[1] - drawn[0]))
+            if not middle.is_valid or loops_differ(middle, there.ring, 3e-3 * self.scale.size):
+                continue
+            bottom, top = (polygon, circle) if upwards else (circle, polygon)
+            ends = (self.heights.snap(stretch[0].low), self.heights.snap(stretch[-1].high))
+            return [Loft(self.frame, ((ends[0], bottom), (ends[1], top)), _mode(stretch[0]))]
+        return []
+
+    def _circle_and_corners(self, round_: Polygon, other: Polygon, fit: Fit) -> tuple[Circle, Shape2D] | None:
+        """The circle and the polygon between which a loft runs, by sections that lie a little within its ends."""
+        x, y = (nice(c, 1e-4 * self.scale.size) for c in round_.centroid.coords[0])
+        centre = Point(x, y)
+        away = np.linalg.norm(np.asarray(round_.exterior.coords) - (x, y), axis=1)
+        reach = np.linalg.norm(np.asarray(other.exterior.coords) - (x, y), axis=1)
+        # within its end a circle has a little of the polygon's corners, and they have a little of it
+        slack = max(3 * NEAR * abs(float(reach.max() - away.mean())), 4e-4 * self.scale.size)
+        # thinning keeps the point with which it begins, which must be a corner
+        ring = np.roll(np.asarray(other.exterior.coords)[:-1, :2], -int(np.argmax(reach[:-1])), axis=0)
+        corners = np.asarray(Polygon(ring).simplify(slack).exterior.coords)[:-1, :2]
+        if np.ptp(away) > slack or not 3 <= len(corners) <= _MOST_SIDES or not other.contains(centre):
+            return None
+        corners = corners if Polygon(corners).exterior.is_ccw else corners[::-1]
+        near = float(away.min())
+        radius = nice(near - NEAR * (other.exterior.distance(centre) - near), 5e-4 * near)
+        circle = Circle((x, y), radius)
+        drawn, arcs = rounded_off(corners, circle)
+        steps = len(drawn) // len(corners)
+        corners = corners + NEAR / (1 - NEAR) * (drawn - arcs)[::steps]
+        rough = replace(fit, line=max(fit.line, slack / 10), arc=max(fit.arc, slack / 10))
+        shape = fit_ring(corners, rough)
+        if shape is None or isinstance(shape, Circle | Slot) or getattr(shape, "corner", 0.0) > 0.0:
+            return None
+        return None if isinstance(shape, Outline) and any(s.mid for s in shape.segments) else (circle, shape)
 
     def _skin(self, stretch: list[Prism], size: LoftSize) -> list[Feature]:
         """A ruled loft through the sections of a stretch, drawn with equally many corners."""

@@ -32,7 +32,9 @@ from cad_pipeline.generators.geometric.features import (
     Twice,
 )
 from cad_pipeline.generators.geometric.frame import Frame
+from cad_pipeline.generators.geometric.lofting import rounded_off
 from cad_pipeline.generators.geometric.routes import Helix
+from cad_pipeline.generators.geometric.shapes2d import Circle
 from cad_pipeline.generators.geometric.shells import mesh_of, shells_of
 
 __all__ = [
@@ -247,6 +249,10 @@ def _revolution(feature: Revolution) -> Manifold:
 
 def _loft(feature: Loft) -> Manifold:
     outlines = [shape.polygon() for _, shape in feature.sections]
+    round_ = [shape for _, shape in feature.sections if isinstance(shape, Circle)]
+    if len(outlines) == 2 and len(round_) == 1:
+        first = isinstance(feature.sections[0][1], Circle)
+        outlines = list(rounded_off(outlines[1 if first else 0], round_[0]))[:: -1 if first else 1]
     n = len(outlines[0])
     if any(len(outline) != n for outline in outlines):
         counts = ", ".join(str(len(outline)) for outline in outlines)
