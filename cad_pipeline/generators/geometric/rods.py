@@ -64,17 +64,17 @@ def rods(vertices: Floats, faces: Ints, target: Manifold, scale: Scale) -> list[
     kept: list[Extrusion] = []
     whole = build([])
     for rod in _walls(vertices, faces, scale):
-        if _fits(rod, whole, target, _NEW):
+        if _lies_in(rod, target) and _adds(rod, whole, _NEW):
             kept.append(rod)
             whole += as_solid(rod)
     carried = [_carried_on(rod, kept, scale) for rod in kept]
-    kept = [on if _fits(on, whole, target, -1.0) else rod for rod, on in zip(kept, carried, strict=True)]
+    kept = [on if _lies_in(on, target) else rod for rod, on in zip(kept, carried, strict=True)]
     # what stands along the world's axes gives the datum
     kept.sort(key=lambda rod: rod.frame.plane_name is None)
     whole = build(kept)
     balls: list[Revolution] = []
     for one in _balls(vertices, faces, _joints(kept, scale), scale):
-        if _fits(one, whole, target, _NEW_OF_A_BALL):
+        if _lies_in(one, target) and _adds(one, whole, _NEW_OF_A_BALL):
             balls.append(one)
             whole += as_solid(one)
     return [*kept, *balls]
@@ -95,12 +95,16 @@ def is_lattice(vertices: Floats, faces: Ints, scale: Scale) -> bool:
     return float(on.mean()) > _MOSTLY
 
 
-def _fits(feature: Feature, whole: Manifold, target: Manifold, fresh: float) -> bool:
-    """Whether a feature hardly sticks out of the target, and more than the share `fresh` of it is not in `whole`."""
+def _lies_in(feature: Feature, target: Manifold) -> bool:
+    """Whether a feature hardly sticks out of the target."""
     solid = as_solid(feature)
-    volume = solid.volume()
-    within = (solid - target).volume() < _OUTSIDE * volume
-    return bool(within and (fresh < 0.0 or (solid - whole).volume() > fresh * volume))
+    return bool((solid - target).volume() < _OUTSIDE * solid.volume())
+
+
+def _adds(feature: Feature, whole: Manifold, share: float) -> bool:
+    """Whether more than a share of a feature is not in `whole` yet."""
+    solid = as_solid(feature)
+    return bool((solid - whole).volume() > share * solid.volume())
 
 
 def _joints(rods: list[Extrusion], scale: Scale) -> list[Floats]:
