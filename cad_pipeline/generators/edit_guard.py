@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,15 +61,15 @@ class EditGuard:
                 execution = self.sandbox.run(edited, Path(tempfile.mkdtemp(dir=folder)), limits=_TRIAL)
                 return execution.built and execution.solids == attempt.execution.solids
 
-            def all_survive(trials: Iterable[Mapping[str, float]]) -> bool:
-                runs = [pool.submit(survives, edits) for edits in trials]
-                try:
-                    return all(run.result() for run in runs)
-                finally:
-                    for run in runs:
-                        run.cancel()
+            def breaks(parameter: Parameter) -> bool:
+                return not all(survives({parameter.name: value}) for value in _edits(parameter, self.change))
 
-            unsafe = list(_unsafe(program.parameters, self.change, all_survive))
+            # most programs survive all edits at once; where one does not, each dimension is asked by itself
+            couples = _couples(program.parameters, self.change) if len(program.parameters) > _ALONE else []
+            if couples and all(all(pool.map(survives, couple)) for couple in couples):
+                return []
+            broken = list(pool.map(breaks, program.parameters))
+        unsafe = [p for p, gone in zip(program.parameters, broken, strict=True) if gone]
         if not unsafe:
             return []
         rest = tuple(p for p in program.parameters if p not in unsafe)
@@ -79,34 +79,21 @@ class EditGuard:
         return [Program(source=source, origin=origin, parameters=rest, revision=program.revision + 1)]
 
 
-def _unsafe(
-    parameters: Sequence[Parameter], change: float, all_survive: Callable[[Iterable[Mapping[str, float]]], bool]
-) -> Iterator[Parameter]:
-    """The parameters that break the program, found by halves: most groups are safe and cost a few runs together."""
-    if len(parameters) == 1:
-        if not all_survive({parameters[0].name: value} for value in _edits(parameters[0], change)):
-            yield parameters[0]
-    elif len(parameters) <= _ALONE or not all_survive(_together(parameters, change)):
-        half = len(parameters) // 2
-        for group in (parameters[:half], parameters[half:]):
-            if group:
-                yield from _unsafe(group, change, all_survive)
+def _couples(parameters: Sequence[Parameter], change: float) -> list[list[dict[str, float]]]:
+    """Couples of edits of all parameters at once, each up in one and down in the other.
 
-
-def _together(parameters: Sequence[Parameter], change: float) -> Iterator[dict[str, float]]:
-    """Edits of all parameters at once, each up in one and down in another, and most pairs of them apart in some.
-
-    In the k-th couple of trials those go up first whose number has the k-th bit set, so that what two dimensions hold
-    together only while they grow alike is found too.
+    In the k-th couple those go up first whose number has the k-th bit set, so that what two dimensions hold together
+    only while they grow alike is found too.
     """
-    bits = min((len(parameters) - 1).bit_length(), _MOST_COUPLES)
-    for bit in range(bits):
-        for first in (0, 1):
-            edits: dict[str, float] = {}
-            for number, parameter in enumerate(parameters):
-                values = list(_edits(parameter, change))
+    made: list[list[dict[str, float]]] = []
+    for bit in range(min((len(parameters) - 1).bit_length(), _MOST_COUPLES)):
+        couple: list[dict[str, float]] = [{}, {}]
+        for number, parameter in enumerate(parameters):
+            values = list(_edits(parameter, change))
+            for first, edits in enumerate(couple):
                 edits[parameter.name] = values[((number >> bit & 1) ^ first) % len(values)]
-            yield edits
+        made.append(couple)
+    return made
 
 
 def _edits(parameter: Parameter, change: float) -> Iterator[float]:

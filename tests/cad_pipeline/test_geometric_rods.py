@@ -113,3 +113,14 @@ def test_a_ball_knows_its_middle():
     capped = Outline((Segment((0.0, 4.0), mid=(3.0, 0.5)), Segment((0.0, -4.0))))
     assert ball_of(Revolution(WORLD, capped)) is None
     assert ball_of(Revolution(WORLD, Outline((Segment((4.0, 0.0)), Segment((0.0, 4.0)), Segment((0.0, 0.0)))))) is None
+
+
+def test_rounded_edges_in_all_directions_are_no_rods():
+    solid = m3.Manifold()
+    box = np.array([20.0, 15.0, 10.0])
+    corners = [box * (x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]
+    for corner in corners:
+        solid += m3.Manifold.sphere(3.0, 48).translate(corner)
+    rounded = m3.Manifold.hull(solid)
+    vertices, faces = arrays(rounded)
+    assert not is_lattice(vertices, faces, Scale.of(vertices))

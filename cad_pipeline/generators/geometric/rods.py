@@ -82,17 +82,20 @@ def rods(vertices: Floats, faces: Ints, target: Manifold, scale: Scale) -> list[
 
 def is_lattice(vertices: Floats, faces: Ints, scale: Scale) -> bool:
     """Whether most of a mesh's corners lie on the walls of rods that run in several directions."""
-    walls = _walls(vertices, faces, scale)
-    if len({id(rod.frame) for rod in walls}) < _DIRECTIONS:
-        return False
-    on = np.zeros(len(vertices), dtype=bool)
-    for rod in walls:
+    directions: set[int] = set()
+    lie_on = np.zeros(len(vertices), dtype=bool)
+    for rod in _walls(vertices, faces, scale):
         assert isinstance(rod.shape, Circle)
         local = rod.frame.to_local(vertices)
-        distance = np.linalg.norm(local[:, :2] - rod.shape.centre, axis=1)
-        near = np.abs(distance - rod.shape.radius) < _INSIDE * rod.shape.radius
-        on |= near & (local[:, 2] > rod.low - scale.level) & (local[:, 2] < rod.high + scale.level)
-    return float(on.mean()) > _MOSTLY
+        away = local[:, :2] - rod.shape.centre
+        on = np.abs(np.linalg.norm(away, axis=1) - rod.shape.radius) < _INSIDE * rod.shape.radius
+        on &= (local[:, 2] > rod.low - scale.level) & (local[:, 2] < rod.high + scale.level)
+        angle = np.sort(np.arctan2(away[on, 1], away[on, 0]))
+        # what goes less than half round is a rounded edge
+        if len(angle) and float(np.diff(angle, append=angle[0] + 2 * np.pi).max()) < np.pi:
+            directions.add(id(rod.frame))
+            lie_on |= on
+    return len(directions) >= _DIRECTIONS and float(lie_on.mean()) > _MOSTLY
 
 
 def _lies_in(feature: Feature, target: Manifold) -> bool:

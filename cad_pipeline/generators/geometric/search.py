@@ -85,10 +85,9 @@ def search(part: Part) -> list[Candidate]:
     found = _wires(part, bent)
     if found and found[0].iou > part.enough(WIRED):
         return found
-    if found:
-        own = replace(part, effort=_half_an_effort(part))
-        found += _mended(own, list(found), candidate_frames(part.vertices, part.faces))
     if bent:
+        own = replace(part, effort=_half_an_effort(part))
+        found += _mended(own, list(found), candidate_frames(part.vertices, part.faces)) if found else []
         found += _without_wires(part, bent)
     if not any(_serves(c, part) for c in found):
         found += _searched(part, blending=True)
