@@ -6,7 +6,7 @@ import cadquery as cq
 
 pipe_d, bore_d, bend_r = 26.0, 20.0, 35.0
 rise, reach = 30.0, 40.0
-flange_d, flange_t, bolt_circle_d, bolt_d, bolts = 60.0, 8.0, 44.0, 6.6, 4
+flange_d, flange_t, bolt_circle_d, bolt_d, bolts = 60.0, 8.0, 44.0, 6.6, 3
 
 corner = bend_r * (1 - math.sqrt(0.5))
 way = (

@@ -6,8 +6,7 @@ import manifold3d as m3
 import numpy as np
 import pytest
 
-from cad_pipeline.generators.geometric.balls import loose_balls
-from cad_pipeline.generators.geometric.features import ball_of
+from cad_pipeline.generators.geometric.balls import ball_of, loose_balls
 from cad_pipeline.generators.geometric.mending import Effort
 from cad_pipeline.generators.geometric.part import Part
 from cad_pipeline.generators.geometric.scale import Scale

@@ -6,7 +6,8 @@ import manifold3d as m3
 import numpy as np
 import pytest
 
-from cad_pipeline.generators.geometric.features import Extrusion, Revolution, ball, ball_of
+from cad_pipeline.generators.geometric.balls import ball, ball_of
+from cad_pipeline.generators.geometric.features import Extrusion, Revolution
 from cad_pipeline.generators.geometric.frame import WORLD
 from cad_pipeline.generators.geometric.rods import is_lattice, rods
 from cad_pipeline.generators.geometric.scale import Scale

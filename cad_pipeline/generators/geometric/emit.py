@@ -5,12 +5,13 @@ The text runs with plain CadQuery. All features share one datum point, so that s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_pipeline.generators.geometric.balls import ball_of
 from cad_pipeline.generators.geometric.features import (
     Blend,
     BlendedEdges,
@@ -28,9 +29,8 @@ from cad_pipeline.generators.geometric.features import (
     Sweep,
     Turns,
     Twice,
-    ball_of,
 )
-from cad_pipeline.generators.geometric.frame import WORLD, Frame, frame_along
+from cad_pipeline.generators.geometric.frame import WORLD, Frame
 from cad_pipeline.generators.geometric.layout import wrapped
 from cad_pipeline.generators.geometric.numbers import exact_text, nice, text
 from cad_pipeline.generators.geometric.parameters import Levels, ParameterBook, is_zero
@@ -41,6 +41,7 @@ from cad_pipeline.generators.geometric.placing import (
     face_selector,
     grouped,
     home,
+    mirror_call,
     point_list,
     raised,
     relocated,
@@ -48,10 +49,11 @@ from cad_pipeline.generators.geometric.placing import (
     shifted,
 )
 from cad_pipeline.generators.geometric.profile_text import profile_calls
-from cad_pipeline.generators.geometric.routes import Helix, Route, Triple
+from cad_pipeline.generators.geometric.routes import Helix
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline
-from cad_pipeline.generators.geometric.sketch_text import half, pair, sketch_calls
+from cad_pipeline.generators.geometric.sketch_text import half, hole_call, pair, sketch_calls
 from cad_pipeline.generators.geometric.standard_sizes import hole_name
+from cad_pipeline.generators.geometric.sweep_text import flat_calls, in_world, placed, plane_across, wire_of_edges
 from cad_pipeline.values import Parameter
 
 __all__ = ["Text", "emit"]
@@ -140,7 +142,7 @@ class _Writer:
             return self._repeated(feature)
         if isinstance(feature, Twice):
             assert not isinstance(feature.feature, Hole | BlendedEdges)
-            return f"{self._solid(replace(feature.feature, mode=feature.mode))}{self._mirror(feature)}"
+            return f"{self._solid(replace(feature.feature, mode=feature.mode))}{mirror_call(feature, self.tolerance)}"
         if isinstance(feature, Body):
             return self._body(feature)
         if isinstance(feature, Extrusion):
@@ -148,16 +150,6 @@ class _Writer:
         if isinstance(feature, Sweep):
             return self._sweep(feature)
         return self._revolution(feature) if isinstance(feature, Revolution) else self._loft(feature)
-
-    def _mirror(self, twice: Twice) -> str:
-        """Write the call that joins a solid with its image."""
-        normal = twice.frame.axes[twice.axis]
-        point = (twice.at + float(normal @ twice.frame.origin)) * normal
-        x, y, z = (nice(c, self.tolerance / 100) for c in point)
-        named = next((name for k, name in enumerate(("YZ", "XZ", "XY")) if abs(abs(normal[k]) - 1) < 1e-9), None)
-        plane = f'"{named}"' if named else f"cq.Vector({', '.join(text(nice(c, 1e-9)) for c in normal)})"
-        place = "" if all(is_zero(c) for c in (x, y, z)) else f", ({text(x)}, {text(y)}, {text(z)})"
-        return f".mirror({plane}{place}, union=True)"
 
     def _repeated(self, repeated: Repeated) -> str:
         """Write the statement that draws the first of a repeated feature, and give the calls that place them all."""
@@ -306,32 +298,16 @@ class _Writer:
         if isinstance(feature.path, Helix):
             return self._coil(feature, feature.path, sketch)
         route, frame = feature.path, feature.frame
-        world = Frame(self.datum, frame.axes)
-        local = [tuple(clean(float(c)) for c in p) for p in world.to_local(frame.to_world(np.array(route.corners)))]
         way = self._named(f"{role}_path")
         if route.flat:
+            corners = Frame(self.datum, frame.axes).to_local(frame.to_world(np.array(route.corners)))
+            local = [tuple(clean(float(c)) for c in p) for p in corners]
             level = self._levels(frame.axes[2]).find(local[0][2]) or text(local[0][2])
-            calls = f"{self._raised(self._plane(frame.axes), level)}.moveTo{pair(*local[0][:2])}"
-            calls += "".join(_flat_leg([p[:2] for p in points]) for points in _by_leg(route, local))
-            self.statements.append(f"{way} = {calls}{'.close()' if route.closed else ''}")
+            self.statements.append(f"{way} = {self._raised(self._plane(frame.axes), level)}{flat_calls(route, local)}")
         else:
-            edges = ", ".join(_edge(points) for points in _by_leg(route, self._in_world(frame, route.corners)))
-            self.statements.append(f"{way} = cq.Workplane(cq.Wire.assembleEdges([{edges}]))")
+            self.statements.append(f"{way} = {wire_of_edges(route, in_world(frame, route.corners, self.tolerance))}")
         start = frame.to_world(np.array([route.start]))[0]
-        return f"{self._across(start, route.heading @ frame.axes)}{sketch}.sweep({way})"
-
-    def _in_world(self, frame: Frame, points: Sequence[Triple]) -> list[tuple[float, ...]]:
-        return [tuple(nice(float(c), self.tolerance / 100) for c in p) for p in frame.to_world(np.array(points))]
-
-    def _across(self, point: NDArray[np.float64], normal: NDArray[np.float64]) -> str:
-        """Write the plane through a point (3,), across a direction."""
-        frame = frame_along(normal, point)
-        x, y, z = self._in_world(frame, [(0.0, 0.0, 0.0)])[0]
-        if frame.plane_name is not None:
-            where = "" if all(is_zero(c) for c in (x, y, z)) else f", origin=({text(x)}, {text(y)}, {text(z)})"
-            return f'cq.Workplane("{frame.plane_name}"{where})'
-        n = ", ".join(exact_text(nice(c, 1e-9)) for c in frame.axes[2])
-        return f"cq.Workplane(cq.Plane(origin=({text(x)}, {text(y)}, {text(z)}), normal=({n})))"
+        return f"{plane_across(start, route.heading @ frame.axes, self.tolerance)}{sketch}.sweep({way})"
 
     def _coil(self, feature: Sweep, helix: Helix, sketch: str) -> str:
         """Write a coil about its own z axis, and the call that puts it where it is."""
@@ -342,12 +318,8 @@ class _Writer:
         coil = self._named("coil")
         turned = f'cq.Workplane("XZ").center({across}, 0){sketch}.sweep({way}, isFrenet=True)'
         self.statements.append(f"{coil} = {turned}")
-        x, y, z = self._in_world(feature.frame, [(0.0, 0.0, 0.0)])[0]
-        if feature.frame.plane_name == "XY" and is_zero(x) and is_zero(y) and is_zero(z):
-            return coil
-        first, normal = (", ".join(exact_text(nice(c, 1e-9)) for c in feature.frame.axes[k]) for k in (0, 2))
-        place = f"cq.Plane(origin=({text(x)}, {text(y)}, {text(z)}), xDir=({first}), normal=({normal}))"
-        return f"cq.Workplane({place}).eachpoint({coil}, True)"
+        place = placed(feature.frame, self.tolerance)
+        return coil if place is None else f"{place}.eachpoint({coil}, True)"
 
     def _named(self, name: str) -> str:
         """A name for an intermediate result that no statement has yet."""
@@ -394,15 +366,7 @@ class _Writer:
         comment = hole_name(feature.diameter, blind=feature.depth is not None)
         diameter = self.book.name("hole", "d", feature.diameter, comment=comment)
         depth = "" if feature.depth is None else f", depth={self.book.name('hole', 'depth', feature.depth)}"
-        if feature.counterbore is not None:
-            wide = self.book.name("cbore", "d", feature.counterbore[0])
-            deep = self.book.name("cbore", "depth", feature.counterbore[1])
-            call = f".cboreHole({diameter}, {wide}, {deep}{depth})"
-        elif feature.countersink is not None:
-            wide = self.book.name("csk", "d", feature.countersink[0])
-            call = f".cskHole({diameter}, {wide}, {text(feature.countersink[1])}{depth})"
-        else:
-            call = f".hole({diameter}{depth})"
+        call = hole_call(feature, diameter, depth, self.book)
         self.statements.append(f"{self.subject} = {where}{call}")
 
     def _centre(self, centre: tuple[float, float]) -> str:
@@ -430,23 +394,3 @@ class _Writer:
                 f"{self._centre(layout.centre)}.rarray({pitch[0]}, {pitch[1]}, {layout.counts[0]}, {layout.counts[1]})"
             )
         return f".pushPoints({point_list(layout.points, 2 * self.tolerance)})"
-
-
-def _by_leg(route: Route, corners: Sequence[tuple[float, ...]]) -> Iterator[list[tuple[float, ...]]]:
-    """Of a route's corners, as they are written, those of each leg: where it starts, its middle if bent, its end."""
-    place = 0
-    for leg in route.legs:
-        ahead = 1 + (leg.mid is not None)
-        yield list(corners[place : place + ahead + 1])
-        place += ahead
-
-
-def _flat_leg(points: Sequence[tuple[float, ...]]) -> str:
-    if len(points) == 2:
-        return f".lineTo{pair(*points[1])}"
-    return f".threePointArc({pair(*points[1])}, {pair(*points[2])})"
-
-
-def _edge(points: Sequence[tuple[float, ...]]) -> str:
-    made = ", ".join(f"cq.Vector({', '.join(text(c) for c in p)})" for p in points)
-    return f"cq.Edge.{'makeLine' if len(points) == 2 else 'makeThreePointArc'}({made})"

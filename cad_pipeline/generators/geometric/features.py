@@ -7,17 +7,13 @@ its frame, so a feature on any axis is written like any other. Lengths in mm.
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cad_pipeline.generators.geometric.frame import WORLD, Frame
 from cad_pipeline.generators.geometric.routes import Helix, Route
-from cad_pipeline.generators.geometric.shapes2d import Outline, Segment, Shape2D
+from cad_pipeline.generators.geometric.shapes2d import Outline, Shape2D
 
 Manifold = Any
 
@@ -40,8 +36,6 @@ __all__ = [
     "Turns",
     "Twice",
     "about_blends",
-    "ball",
-    "ball_of",
     "count_numbers",
     "count_statements",
     "length",
@@ -132,25 +126,6 @@ class Revolution:
     def numbers(self) -> int:
         """How many numbers it takes to write it."""
         return self.profile.corner_numbers
-
-
-def ball(middle: NDArray[np.float64], radius: float) -> Revolution:
-    """A ball about a point (3,) of the world, in mm: half a disc, turned."""
-    profile = Outline((Segment((0.0, radius), mid=(radius, 0.0)), Segment((0.0, -radius))))
-    return Revolution(Frame(middle, WORLD.axes), profile)
-
-
-def ball_of(feature: Feature) -> tuple[NDArray[np.float64], float] | None:
-    """The middle (3,) in mm and the radius of what is a whole ball; None where it is none."""
-    if not isinstance(feature, Revolution) or len(feature.profile.segments) != 2:
-        return None
-    arc, line = feature.profile.segments
-    if arc.mid is None or line.mid is not None or arc.end[0] != 0.0 or line.end[0] != 0.0:
-        return None
-    radius, height = (arc.end[1] - line.end[1]) / 2, (arc.end[1] + line.end[1]) / 2
-    if radius <= 0.0 or not math.isclose(arc.mid[0], radius) or not math.isclose(arc.mid[1], height, abs_tol=1e-9):
-        return None
-    return feature.frame.origin + height * feature.frame.axes[2], radius
 
 
 @dataclass(frozen=True, slots=True, eq=False)

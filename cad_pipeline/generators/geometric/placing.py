@@ -24,6 +24,7 @@ from cad_pipeline.generators.geometric.features import (
 )
 from cad_pipeline.generators.geometric.frame import Frame
 from cad_pipeline.generators.geometric.numbers import nice, text
+from cad_pipeline.generators.geometric.parameters import is_zero
 from cad_pipeline.generators.geometric.patterns import blocks
 from cad_pipeline.generators.geometric.routes import Route
 from cad_pipeline.generators.geometric.shapes2d import Circle, Outline, Segment, Shape2D, Slot
@@ -35,6 +36,7 @@ __all__ = [
     "face_selector",
     "grouped",
     "home",
+    "mirror_call",
     "point_list",
     "raised",
     "relocated",
@@ -179,3 +181,14 @@ def relocated(feature: Extrusion | Revolution | Loft, frame: Frame) -> Extrusion
     """A feature as it is seen from `frame`."""
     axes = np.round(feature.frame.axes @ frame.axes.T, 12) + 0.0
     return replace(feature, frame=Frame(frame.to_local(feature.frame.origin[None])[0], axes))
+
+
+def mirror_call(twice: Twice, tolerance: float) -> str:
+    """Write the call that joins a solid with its image."""
+    normal = twice.frame.axes[twice.axis]
+    point = (twice.at + float(normal @ twice.frame.origin)) * normal
+    x, y, z = (nice(c, tolerance / 100) for c in point)
+    named = next((name for k, name in enumerate(("YZ", "XZ", "XY")) if abs(abs(normal[k]) - 1) < 1e-9), None)
+    plane = f'"{named}"' if named else f"cq.Vector({', '.join(text(nice(c, 1e-9)) for c in normal)})"
+    place = "" if all(is_zero(c) for c in (x, y, z)) else f", ({text(x)}, {text(y)}, {text(z)})"
+    return f".mirror({plane}{place}, union=True)"

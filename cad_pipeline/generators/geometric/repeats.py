@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_pipeline.generators.geometric.balls import ball_of
 from cad_pipeline.generators.geometric.features import (
     Extrusion,
     Feature,
@@ -21,7 +22,6 @@ from cad_pipeline.generators.geometric.features import (
     Repeated,
     Revolution,
     Turns,
-    ball_of,
     length,
     runs,
 )

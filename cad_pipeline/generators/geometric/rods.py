@@ -12,9 +12,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_pipeline.generators.geometric.balls import ball
 from cad_pipeline.generators.geometric.circles import outer_circle
 from cad_pipeline.generators.geometric.facets import components
-from cad_pipeline.generators.geometric.features import Extrusion, Feature, Revolution, ball
+from cad_pipeline.generators.geometric.features import Extrusion, Feature, Revolution
 from cad_pipeline.generators.geometric.frame import frame_along, straightened, upright
 from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.scale import Scale

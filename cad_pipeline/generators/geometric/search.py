@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import manifold3d as m3
 import numpy as np
 
 from cad_pipeline.generators.geometric.agreement import agreed
@@ -18,7 +17,7 @@ from cad_pipeline.generators.geometric.copies import MirrorPlane, mirror_planes
 from cad_pipeline.generators.geometric.cycles import Cycle, cycles_of
 from cad_pipeline.generators.geometric.direction import BASE_NUMBERS, Direction
 from cad_pipeline.generators.geometric.directions import candidate_frames
-from cad_pipeline.generators.geometric.features import Body, Feature, Mode, Sweep, count_numbers
+from cad_pipeline.generators.geometric.features import Body, Feature, Mode, count_numbers
 from cad_pipeline.generators.geometric.frame import Frame, frame_along
 from cad_pipeline.generators.geometric.gaps import cut_all_round
 from cad_pipeline.generators.geometric.inner_loops import Piece, TakenApart, take_apart
@@ -29,9 +28,9 @@ from cad_pipeline.generators.geometric.pruning import lightened
 from cad_pipeline.generators.geometric.rods import is_lattice, rods
 from cad_pipeline.generators.geometric.room import Room, silhouette_features
 from cad_pipeline.generators.geometric.scale import Scale
-from cad_pipeline.generators.geometric.shells import mesh_of, shells_of
-from cad_pipeline.generators.geometric.solids import Manifold, build
-from cad_pipeline.generators.geometric.sweeps import sweeps
+from cad_pipeline.generators.geometric.shells import mesh_of
+from cad_pipeline.generators.geometric.solids import build
+from cad_pipeline.generators.geometric.sweeps import sweeps, without_sweeps
 from cad_pipeline.generators.geometric.turned import axis_frame, explain_turned, turned_share
 
 __all__ = ["search"]
@@ -44,11 +43,6 @@ CLOSE = 0.997
 WIRED = 0.98
 # wires that are no more of a part than this are little to begin with
 MUCH = 0.25
-# bodies of less than this share of the part are what taking its wires off left over
-CRUMBS = 5e-3
-# wires are this much thicker where it is asked what is left without them, and boxes wider by this share of the part
-THICKER = 1.02
-WIDER = 1e-3
 ROUGHNESS = (1.0, 32.0)
 OUTLINE_TASTE = 3e-4
 MOST_COMPLETED = 2
@@ -315,28 +309,14 @@ def _wires(part: Part, bent: list[Feature]) -> list[Candidate]:
 
 def _without_wires(part: Part, bent: list[Feature]) -> list[Candidate]:
     """Explain what is left of a part without its bent wires, and put them to it."""
-    full = [replace(f, bore=0.0) if isinstance(f, Sweep) else f for f in bent]
-    thick = [replace(f, radius=THICKER * f.radius) if isinstance(f, Sweep) else f for f in full]
-    bodies = shells_of(part.solid - build(thick)).solids(CRUMBS * part.solid.volume())
-    # within the boxes of what a thicker wire leaves lie no shards of the wire's own facets
-    rest = part.solid - build(full)
-    rest = m3.Manifold.batch_boolean([rest ^ _box(body, WIDER * part.scale.size) for body, _ in bodies], m3.OpType.Add)
-    shells, crumb = shells_of(rest), CRUMBS * part.solid.volume()
-    if not (shells.volume < -crumb).any():
-        rest = m3.Manifold.compose([body for body, _ in shells.solids(crumb)])
-    if rest.is_empty():
+    rest = without_sweeps(part.solid, bent, part.scale)
+    if rest is None:
         return []
     vertices, faces = mesh_of(rest)
     other = part.other(vertices, faces, rest, limit=max(part.limit - count_numbers(bent), BASE_NUMBERS))
     explained = _searched(replace(other, effort=_half_an_effort(part)))[:2]
     made = (scored(part, f"{c.program.route} wired", [*c.program.features, *bent]) for c in explained)
     return [c for c in made if c]
-
-
-def _box(solid: Manifold, wider: float) -> Manifold:
-    """The box about a solid, wider by so many mm on every side."""
-    low, high = np.array(solid.bounding_box()).reshape(2, 3)
-    return m3.Manifold.cube(high - low + 2 * wider).translate(low - wider)
 
 
 def _free_form(part: Part, frames: list[Frame]) -> list[Candidate]:

@@ -1,10 +1,11 @@
-"""Write sketch curves as CadQuery calls on a workplane."""
+"""Write sketch curves, and the holes drilled at their points, as CadQuery calls on a workplane."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+from cad_pipeline.generators.geometric.features import Hole
 from cad_pipeline.generators.geometric.numbers import nice, text
 from cad_pipeline.generators.geometric.parameters import ParameterBook, is_zero
 from cad_pipeline.generators.geometric.shapes2d import (
@@ -19,7 +20,7 @@ from cad_pipeline.generators.geometric.shapes2d import (
 )
 from cad_pipeline.generators.geometric.symmetry import Half, count_along, half_of, is_along
 
-__all__ = ["arc_call", "half", "pair", "sketch_calls"]
+__all__ = ["arc_call", "half", "hole_call", "pair", "sketch_calls"]
 
 
 def pair(x: float, y: float) -> str:
@@ -136,3 +137,15 @@ def arc_call(
             left = (end[0] - start[0]) * (mid[1] - start[1]) - (end[1] - start[1]) * (mid[0] - start[0]) > 0
             return f".radiusArc({end_text}, {text(radius if left else -radius)})"
     return f".threePointArc({pair(*mid)}, {end_text})"
+
+
+def hole_call(hole: Hole, diameter: str, depth: str, book: ParameterBook) -> str:
+    """Write the call that drills a hole; `depth` is empty where it goes through."""
+    if hole.counterbore is not None:
+        wide = book.name("cbore", "d", hole.counterbore[0])
+        deep = book.name("cbore", "depth", hole.counterbore[1])
+        return f".cboreHole({diameter}, {wide}, {deep}{depth})"
+    if hole.countersink is not None:
+        wide = book.name("csk", "d", hole.countersink[0])
+        return f".cskHole({diameter}, {wide}, {text(hole.countersink[1])}{depth})"
+    return f".hole({diameter}{depth})"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import manifold3d as m3
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,11 +19,12 @@ from cad_pipeline.generators.geometric.numbers import nice
 from cad_pipeline.generators.geometric.routes import Helix, Leg, Route, Triple, circle_in_space
 from cad_pipeline.generators.geometric.scale import Scale
 from cad_pipeline.generators.geometric.shapes2d import Outline, Segment
+from cad_pipeline.generators.geometric.shells import shells_of
 from cad_pipeline.generators.geometric.solids import Manifold, as_solid, build
 from cad_pipeline.generators.geometric.spines import Spine, spines
 from cad_pipeline.generators.geometric.ways import OFF, ROUGHLY, STRAIGHT, legs_of, straight
 
-__all__ = ["sweeps"]
+__all__ = ["sweeps", "without_sweeps"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -38,6 +40,11 @@ _NEW = 0.3
 _REACH = 2e-5
 # the middle of an arc follows from its ends and the lines that it touches, and is hardly moved
 _FINE = 1e-7
+# bodies of less than this share of the part are what taking its wires off left over
+_CRUMBS = 5e-3
+# wires are this much thicker where it is asked what is left without them, and boxes wider by this share of the part
+_THICKER = 1.02
+_WIDER = 1e-3
 
 
 def sweeps(vertices: Floats, faces: Ints, target: Manifold, scale: Scale) -> list[Feature]:
@@ -58,6 +65,27 @@ def sweeps(vertices: Floats, faces: Ints, target: Manifold, scale: Scale) -> lis
                 whole += solid
                 break
     return kept
+
+
+def without_sweeps(solid: Manifold, bent: list[Feature], scale: Scale) -> Manifold | None:
+    """What is left of a solid without its wires, rings and balls; None if nothing is."""
+    full = [replace(f, bore=0.0) if isinstance(f, Sweep) else f for f in bent]
+    thick = [replace(f, radius=_THICKER * f.radius) if isinstance(f, Sweep) else f for f in full]
+    crumb = _CRUMBS * solid.volume()
+    # within the boxes of what a thicker wire leaves lie no shards of the wire's own facets
+    bodies = [body for body, _ in shells_of(solid - build(thick)).solids(crumb)]
+    rest = solid - build(full)
+    rest = m3.Manifold.batch_boolean([rest ^ _box(body, _WIDER * scale.size) for body in bodies], m3.OpType.Add)
+    shells = shells_of(rest)
+    if not (shells.volume < -crumb).any():
+        rest = m3.Manifold.compose([body for body, _ in shells.solids(crumb)])
+    return None if rest.is_empty() else rest
+
+
+def _box(solid: Manifold, wider: float) -> Manifold:
+    """The box about a solid, wider by so many mm on every side."""
+    low, high = np.array(solid.bounding_box()).reshape(2, 3)
+    return m3.Manifold.cube(high - low + 2 * wider).translate(low - wider)
 
 
 def _bored(wire: Sweep | Revolution, inner: list[Sweep | Revolution]) -> Iterator[Sweep]:
